@@ -1,0 +1,192 @@
+// The Python module madelung._core: a batch of crystals, shared among threads, one crystal at a time.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "executor.hpp"
+
+namespace nb = nanobind;
+
+namespace madelung {
+namespace {
+
+template <class T, int dimensions>
+using Input = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
+template <int dimensions>
+using Output = nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig>;
+
+std::vector<const Variant*> variants_here() {
+  std::vector<const Variant*> result;
+  for (const Variant* variant : {
+#if defined(__x86_64__)
+           &avx512_variant, &avx2_variant,
+#endif
+           &portable_variant})
+    if (variant->runs_here()) result.push_back(variant);
+  return result;
+}
+
+const Variant*& chosen_variant() {
+  static const Variant* chosen = variants_here().front();
+  return chosen;
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Variant* variant : variants_here()) names.emplace_back(variant->name);
+  return names;
+}
+
+std::string instruction_set() { return chosen_variant()->name; }
+
+void set_instruction_set(const std::string& name) {
+  for (const Variant* variant : variants_here())
+    if (name == variant->name) {
+      chosen_variant() = variant;
+      return;
+    }
+  throw nb::value_error(("this machine cannot run the instruction set '" + name + "'").c_str());
+}
+
+template <int dimensions>
+Output<dimensions> make_array(std::initializer_list<std::size_t> shape) {
+  std::size_t size = 1;
+  for (std::size_t extent : shape) size *= extent;
+  double* data = new double[size];
+  nb::capsule owner(data, [](void* memory) noexcept { delete[] static_cast<double*>(memory); });
+  return Output<dimensions>(data, shape, owner);
+}
+
+struct Batch {
+  Input<double, 3> cells;
+  Input<double, 2> positions;
+  Input<std::int64_t, 1> offsets;
+  Input<double, 2> tolerances;
+  Input<double, 1> splitting;
+  std::vector<Potential> potentials;
+  std::vector<std::int64_t> pair_offsets;
+
+  Batch(Input<double, 3> cells_, Input<double, 2> positions_, Input<std::int64_t, 1> offsets_,
+        Input<std::int32_t, 1> kernels, Input<double, 1> parameters, Input<double, 2> tolerances_,
+        Input<double, 1> splitting_)
+      : cells(cells_), positions(positions_), offsets(offsets_), tolerances(tolerances_), splitting(splitting_) {
+    for (std::size_t p = 0; p < kernels.shape(0); ++p)
+      potentials.push_back({static_cast<Kernel>(kernels.data()[p]), parameters.data()[p]});
+    check(kernels.shape(0), parameters.shape(0));
+    pair_offsets.push_back(0);
+    for (std::size_t b = 0; b < count(); ++b) pair_offsets.push_back(pair_offsets.back() + atoms(b) * atoms(b));
+  }
+  std::size_t count() const { return cells.shape(0); }
+  std::int64_t atoms(std::size_t b) const { return offsets.data()[b + 1] - offsets.data()[b]; }
+  std::int64_t pairs() const { return pair_offsets.back(); }
+
+  Job job(std::size_t b) const {
+    return {cells.data() + 9 * b,
+            positions.data() + 3 * offsets.data()[b],
+            static_cast<std::ptrdiff_t>(atoms(b)),
+            potentials.data(),
+            static_cast<int>(potentials.size()),
+            tolerances.data() + b * potentials.size(),
+            splitting.data()[b]};
+  }
+
+ private:
+  void check(std::size_t kernels, std::size_t parameters) const {
+    const std::size_t n = count();
+    bool good = cells.shape(1) == 3 && cells.shape(2) == 3 && positions.shape(1) == 3 && offsets.shape(0) == n + 1 &&
+                kernels == parameters && kernels >= 1 && kernels <= 16 && tolerances.shape(0) == n &&
+                tolerances.shape(1) == kernels && splitting.shape(0) == n && offsets.data()[0] == 0 &&
+                offsets.data()[n] == static_cast<std::int64_t>(positions.shape(0));
+    for (std::size_t b = 0; good && b < n; ++b) good = atoms(b) > 0;
+    for (const Potential& potential : potentials)
+      good = good && potential.kernel >= Kernel::coulomb && potential.kernel <= Kernel::inverse_power;
+    if (!good) throw nb::value_error("the arrays of a batch do not fit together");
+  }
+};
+
+// Runs work(workspace, b) for every crystal; each thread takes the next few that are left.
+template <class Work>
+void for_each_crystal(std::size_t count, int threads, Work&& work) {
+  const Variant& variant = *chosen_variant();
+  constexpr std::size_t portion = 8;
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::int64_t> failed{-1};
+  const auto run = [&] {
+    const std::unique_ptr<Workspace, void (*)(Workspace*)> workspace(variant.create(), variant.destroy);
+    for (std::size_t begin = next.fetch_add(portion); begin < count; begin = next.fetch_add(portion))
+      for (std::size_t b = begin; b < begin + portion && b < count; ++b)
+        if (!work(variant, workspace.get(), b)) failed = static_cast<std::int64_t>(b);
+  };
+  std::vector<std::thread> others;
+  for (int t = 1; t < threads; ++t) others.emplace_back(run);
+  run();
+  for (std::thread& thread : others) thread.join();
+  if (failed >= 0) throw std::runtime_error("the cell of crystal " + std::to_string(failed.load()) + " has no volume");
+}
+
+nb::tuple forward(Input<double, 3> cells, Input<double, 2> positions, Input<std::int64_t, 1> offsets,
+                  Input<std::int32_t, 1> kernels, Input<double, 1> parameters, Input<double, 2> tolerances,
+                  Input<double, 1> splitting, int threads) {
+  const Batch batch(cells, positions, offsets, kernels, parameters, tolerances, splitting);
+  const std::size_t count = batch.potentials.size(), pairs = static_cast<std::size_t>(batch.pairs());
+  auto values = make_array<2>({count, pairs});
+  auto certificate = make_array<2>({batch.count(), count});
+  {
+    nb::gil_scoped_release release;
+    for_each_crystal(batch.count(), threads, [&](const Variant& variant, Workspace* workspace, std::size_t b) {
+      std::vector<double*> sums(count);
+      for (std::size_t p = 0; p < count; ++p) sums[p] = values.data() + p * pairs + batch.pair_offsets[b];
+      return variant.forward(workspace, batch.job(b), sums.data(), certificate.data() + b * count);
+    });
+  }
+  return nb::make_tuple(values, certificate);
+}
+
+nb::tuple gradient(Input<double, 3> cells, Input<double, 2> positions, Input<std::int64_t, 1> offsets,
+                   Input<std::int32_t, 1> kernels, Input<double, 1> parameters, Input<double, 2> tolerances,
+                   Input<double, 1> splitting, int threads, Input<double, 2> cotangent) {
+  const Batch batch(cells, positions, offsets, kernels, parameters, tolerances, splitting);
+  const std::size_t count = batch.potentials.size(), pairs = static_cast<std::size_t>(batch.pairs());
+  if (cotangent.shape(0) != count || cotangent.shape(1) != pairs)
+    throw nb::value_error("the cotangent must have the shape of the sums");
+  auto by_position = make_array<2>({positions.shape(0), 3});
+  auto by_cell = make_array<3>({batch.count(), 3, 3});
+  auto by_parameter = make_array<2>({batch.count(), count});
+  {
+    nb::gil_scoped_release release;
+    for_each_crystal(batch.count(), threads, [&](const Variant& variant, Workspace* workspace, std::size_t b) {
+      std::vector<const double*> rows(count);
+      for (std::size_t p = 0; p < count; ++p) rows[p] = cotangent.data() + p * pairs + batch.pair_offsets[b];
+      const Gradient result = {by_position.data() + 3 * batch.offsets.data()[b], by_cell.data() + 9 * b,
+                               by_parameter.data() + b * count};
+      return variant.backward(workspace, batch.job(b), rows.data(), result);
+    });
+  }
+  return nb::make_tuple(by_position, by_cell, by_parameter);
+}
+
+}  // namespace
+}  // namespace madelung
+
+NB_MODULE(_core, module) {
+  using namespace nb::literals;
+  module.doc() = "Complete lattice sums on the CPU. Use madelung.complete_sums, which checks what it passes on.";
+  module.def("forward", &madelung::forward, "cells"_a, "positions"_a, "offsets"_a, "kernels"_a, "parameters"_a,
+             "tolerances"_a, "splitting"_a, "threads"_a = 1,
+             "Sums (potentials, pairs) and certificate (crystals, potentials) of a batch.");
+  module.def("gradient", &madelung::gradient, "cells"_a, "positions"_a, "offsets"_a, "kernels"_a, "parameters"_a,
+             "tolerances"_a, "splitting"_a, "threads"_a, "cotangent"_a,
+             "Vector-Jacobian product: by position, by cell at fixed Cartesian positions, by parameter.");
+  module.def("instruction_sets", &madelung::instruction_sets, "What this machine can run, fastest first.");
+  module.def("instruction_set", &madelung::instruction_set, "What is used.");
+  module.def("set_instruction_set", &madelung::set_instruction_set, "name"_a, "Use another one (for tests).");
+}
