@@ -1,5 +1,5 @@
 // Vector-Jacobian product of the sums of one crystal: from the derivatives of a scalar with respect to the sums, those
-// with respect to positions, cell and parameters. docs/theory/lattice-sums.md, "Derivatives".
+// with respect to positions, cell and parameters. docs/theory/lattice-sums.md, section 7.
 #pragma once
 
 #include "setting.hpp"
@@ -12,7 +12,7 @@ void evaluate_slopes(const ImageList& list, double splitting, double* const* by_
                      const Potentials&... potentials) {
   for (std::size_t i = 0; i < list.count; i += width) {
     const Vector square = load(list.square.data() + i), distance = square_root(square);
-    const Image image = {square, distance, 1.0 / distance, exponential(maximum(square * -splitting, broadcast(-700.0)))};
+    const Image image = {square, distance, 1.0 / distance, exponential(square * -splitting)};
     int next = 0;
     const auto one = [&](const auto& potential) {
       const RealSlope slope = potential.real_slope(image, potential.real(image));
@@ -151,8 +151,7 @@ class Backward {
     for (int a = 0; a < active_; ++a) {
       const int p = active_term_[a];
       if (!has_parameter(s_.plan.terms[p].method)) continue;
-      by_parameter_[p] +=
-          pair_cotangent_[p][n] * sum(segment_total(parameter_row_[a], begin, whole, tail_mask(rest)));
+      by_parameter_[p] += pair_cotangent_[p][n] * sum(segment_total(parameter_row_[a], begin, whole, tail_mask(rest)));
     }
   }
 

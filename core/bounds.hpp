@@ -1,11 +1,14 @@
-// Rigorous bounds on what a cutoff leaves out; docs/theory/lattice-sums.md, "A rigorous bound".
+// Rigorous bounds on what a cutoff leaves out; equation numbers are those of docs/theory/lattice-sums.md.
 #pragma once
 
-#include "potentials.hpp"
+#include "potential.hpp"
 
 namespace madelung::MADELUNG_VARIANT {
 
-// At most 1 + c1 r + c2 r^2 + c3 r^3 lattice points lie in a ball of radius r, wherever its centre.
+inline double smaller(double a, double b) { return a < b ? a : b; }
+inline double larger(double a, double b) { return a > b ? a : b; }
+
+// At most 1 + c1 r + c2 r^2 + c3 r^3 lattice points lie in a ball of radius r, wherever its centre: (3.2).
 struct PointBound {
   double c1, c2, c3;
 
@@ -18,7 +21,7 @@ struct PointBound {
 
   // Sum over the points outside R of exp(-rate (r^2 - R^2)), of which `known` are inside for sure.
   double gaussian_tail(double rate, double r, double known) const {
-    const double zeroth = std::fmin(0.5 * square_root_of_pi / std::sqrt(rate), 0.5 / (rate * r));
+    const double zeroth = smaller(0.5 * square_root_of_pi / std::sqrt(rate), 0.5 / (rate * r));
     const double second = (r + zeroth) / (2 * rate);
     return inside(r) - known + c1 * zeroth + c2 / rate + 3 * c3 * second;
   }
@@ -36,14 +39,14 @@ double real_tail(const Potential& potential, const PointBound& bound, double cut
                             : bound.exponential_tail(potential.decay, cutoff, known);
 }
 
-// Bound on the real-space terms outside a cutoff.
+// Bound on the real-space terms outside a cutoff, (4.3) or (4.6).
 template <class Potential>
 double real_truncation(const Potential& potential, const PointBound& bound, double cutoff, double known) {
   return potential.prefactor(cutoff) * std::exp(-potential.exponent(cutoff)) *
          real_tail(potential, bound, cutoff, known);
 }
 
-// Bound on the reciprocal terms outside a cutoff.
+// Bound on the reciprocal terms outside a cutoff, (4.5).
 template <class Potential>
 double reciprocal_truncation(const Potential& potential, const PointBound& bound, double cutoff, double known) {
   if (potential.reciprocal_rate == 0) return 0;
@@ -52,36 +55,50 @@ double reciprocal_truncation(const Potential& potential, const PointBound& bound
          bound.gaussian_tail(potential.reciprocal_rate, cutoff, known);
 }
 
-// Cutoffs that bring a bound below a tolerance. The exponent dominates: exponent = log(prefactor * tail / tolerance) is
-// a fixed point whose right side hardly moves, so few steps find it; a margin covers what is left.
-inline constexpr int fixed_point_steps = 4;
-inline constexpr double fixed_point_margin = 0.004;
+// The exponent at which prefactor * tail * exp(-exponent) falls below a tolerance, for needed(exponent) = log(prefactor
+// * tail / tolerance). That hardly depends on the exponent, so a fixed point is found in a few steps; what is returned
+// satisfies the bound, since it is not below what it needs.
+template <class Needed>
+double sufficient_exponent(double first, double least, Needed&& needed) {
+  constexpr double margin = 0.004, waste = 0.03;
+  constexpr int patience = 8;  // steps; then any sufficient exponent is taken, and raised in larger steps until it is
+  double exponent = larger(first, least);
+  for (int step = 0; step < 60; ++step) {
+    const double need = needed(exponent);
+    if (need <= exponent) {
+      if (exponent - need < waste || exponent <= least || step >= patience) break;
+      exponent = larger(need + margin, least);
+    } else {
+      exponent = need + (step < patience ? margin : 0.1 * step);
+    }
+  }
+  return exponent;
+}
 
+// Cutoffs that bring the bounds above below a tolerance.
 template <class Potential>
-double real_cutoff(const Potential& potential, const PointBound& bound, double tolerance) {
+double real_cutoff(const Potential& potential, const PointBound& bound, double tolerance, double first_exponent) {
   const bool gaussian = potential.rate > 0;
   const double offset = potential.exponent(0);
-  double exponent = 16, cutoff = 0;
-  for (int step = 0; step < fixed_point_steps; ++step) {
-    cutoff = gaussian ? std::sqrt(exponent / potential.rate) : exponent / potential.decay;
-    const double ratio = potential.prefactor(cutoff) * real_tail(potential, bound, cutoff, 0) / tolerance;
-    exponent = std::fmax(0.5, std::log(ratio) - offset);
-  }
-  exponent += fixed_point_margin;
-  return gaussian ? std::sqrt(exponent / potential.rate) : exponent / potential.decay;
+  const auto radius = [&](double exponent) {
+    return gaussian ? std::sqrt(exponent / potential.rate) : exponent / potential.decay;
+  };
+  return radius(sufficient_exponent(first_exponent, 0.5, [&](double exponent) {
+    const double cutoff = radius(exponent);
+    return std::log(potential.prefactor(cutoff) * real_tail(potential, bound, cutoff, 0) / tolerance) - offset;
+  }));
 }
 
 template <class Potential>
-double reciprocal_cutoff(const Potential& potential, const PointBound& bound, double tolerance) {
+double reciprocal_cutoff(const Potential& potential, const PointBound& bound, double tolerance, double first_exponent) {
   const double offset = potential.reciprocal_exponent(0);
-  double exponent = 16, cutoff = 0;
-  for (int step = 0; step < fixed_point_steps; ++step) {
-    cutoff = std::sqrt(exponent / potential.reciprocal_rate);
-    const double ratio = potential.reciprocal_prefactor(cutoff * cutoff) *
-                         bound.gaussian_tail(potential.reciprocal_rate, cutoff, 0) / tolerance;
-    exponent = std::fmax(0.05, std::log(ratio) - offset);
-  }
-  return std::sqrt((exponent + fixed_point_margin) / potential.reciprocal_rate);
+  const auto radius = [&](double exponent) { return std::sqrt(exponent / potential.reciprocal_rate); };
+  return radius(sufficient_exponent(first_exponent, 0.05, [&](double exponent) {
+    const double cutoff = radius(exponent);
+    return std::log(potential.reciprocal_prefactor(cutoff * cutoff) *
+                    bound.gaussian_tail(potential.reciprocal_rate, cutoff, 0) / tolerance) -
+           offset;
+  }));
 }
 
 }  // namespace madelung::MADELUNG_VARIANT

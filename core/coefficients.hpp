@@ -1,4 +1,5 @@
 // Made by fit_coefficients.py; do not edit.
+// clang-format off
 #pragma once
 
 // first neglected coefficient 3.1e-18

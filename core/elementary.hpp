@@ -27,10 +27,10 @@ inline Vector polynomial(const double (&c)[N], Vector x) {
 
 // exp(x) for -708 <= x <= 700.
 inline Vector exponential(Vector x) {
-  const Vector n = nearest(x * 1.4426950408889634);
+  const Vector shifted = x * 1.4426950408889634 + rounding_shift, n = shifted - rounding_shift;
   Vector rest = x - n * 6.93147180369123816490e-01;
   rest = rest - n * 1.90821492927058770002e-10;
-  return scale_by_power_of_two(n, polynomial(exp_coefficients, rest));
+  return scale_by_power_of_two(shifted, polynomial(exp_coefficients, rest));
 }
 
 // exp(s^2) erfc(s) for 0 <= s <= 12.

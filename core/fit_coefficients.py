@@ -1,7 +1,7 @@
 """Fit the polynomials of ``coefficients.hpp`` with mpmath (Chebyshev interpolation, 40 digits).
 
-Run ``python core/fit_coefficients.py > core/coefficients.hpp``.  The last column of each comment is the
-size of the first neglected Chebyshev coefficient, a measure of the relative error of the fit.
+Run ``python core/fit_coefficients.py > core/coefficients.hpp``.  Each comment states the size of the
+first neglected Chebyshev coefficient, a measure of the relative error of the fit.
 """
 
 from collections.abc import Callable
@@ -97,7 +97,7 @@ def cosine(w: mp.mpf) -> mp.mpf:
 
 def main() -> None:
     """Print the whole header."""
-    print("// Made by fit_coefficients.py; do not edit.\n#pragma once\n")
+    print("// Made by fit_coefficients.py; do not edit.\n// clang-format off\n#pragma once\n")
     half = mp.log(2) / 2 * mp.mpf("1.0001")
     fit("exp_coefficients", mp.exp, -half, half, 11)
     eighth = mp.mpf(1) / 64 * mp.mpf("1.0001")

@@ -27,7 +27,7 @@ def legendre_rule(count: int) -> list[tuple]:
 def main() -> None:
     """Print the header."""
     rule = legendre_rule(COUNT)
-    print("// Made by fit_quadrature.py; do not edit.\n#pragma once\n")
+    print("// Made by fit_quadrature.py; do not edit.\n// clang-format off\n#pragma once\n")
     print(f"inline constexpr int gauss_legendre_count = {COUNT};")
     for name, column in (("nodes", 0), ("weights", 1)):
         body = ", ".join(mp.nstr(row[column], 20) for row in rule)

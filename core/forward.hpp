@@ -5,7 +5,7 @@
 
 namespace madelung::MADELUNG_VARIANT {
 
-inline constexpr int tile = 32;       // atoms on a side of a block of pairs whose phases stay in the cache
+inline constexpr int tile = 32;         // atoms on a side of a block of pairs whose phases stay in the cache
 inline constexpr int rows = 4;          // of pairs whose reciprocal sums are taken together
 inline constexpr int wave_block = 256;  // reciprocal vectors handled together
 
@@ -136,6 +136,15 @@ class Forward {
     const std::size_t begin = list.begin[n], end = list.begin[n + 1], rest = (end - begin) % width;
     const std::size_t whole = end - rest;
     const Mask tail = tail_mask(rest);
+    if (s_.plan.count == 3 && !far) {  // the usual number: one loop instead of three
+      const double *a = values, *b = values + stride, *c = values + 2 * stride;
+      Vector first = (Vector)((Mask)load(a + whole) & tail), second = (Vector)((Mask)load(b + whole) & tail),
+             third = (Vector)((Mask)load(c + whole) & tail);
+      for (std::size_t i = begin; i < whole; i += width)
+        first += load(a + i), second += load(b + i), third += load(c + i);
+      real_[0][n] = sum(first), real_[1][n] = sum(second), real_[2][n] = sum(third);
+      return;
+    }
     for (int p = 0; p < s_.plan.count; ++p) {
       if (far && !s_.summands[p].direct) continue;
       const double total = sum(segment_total(values + p * stride, begin, whole, tail));
@@ -170,10 +179,10 @@ class Forward {
   }
 
   struct Block {
-    int row;                        // first row of weights
-    std::size_t begin, end;         // waves
-    std::ptrdiff_t i, j;            // first atoms
-    std::ptrdiff_t to_i, to_j;      // where they stand in the tile
+    int row;                    // first row of weights
+    std::size_t begin, end;     // waves
+    std::ptrdiff_t i, j;        // first atoms
+    std::ptrdiff_t to_i, to_j;  // where they stand in the tile
   };
 
   template <int potentials>
@@ -212,7 +221,7 @@ class Forward {
       }
   }
 
-  // docs/theory/lattice-sums.md, "The certificate".
+  // Truncation, (4.3), (4.5) and (4.6) of docs/theory/lattice-sums.md, and rounding, (5.1).
   void certify(const PointBound& bound, double* certificate) const {
     const Lattice& l = s_.lattice;
     const PointBound dual(1 / l.edge[0], 1 / l.edge[1], 1 / l.edge[2]);
@@ -238,9 +247,9 @@ class Forward {
     const double shortest = std::sqrt(shortest_square_);
     const double images = static_cast<double>(s_.translations.count());
     const double additions = images / width + 8;
-    double error = largest_real * (machine_epsilon * (potential.relative_error + 4 * potential.exponent(summand.cutoff) +
-                                                      additions) +
-                                   shift * potential.steepness(shortest, summand.cutoff));
+    double error = largest_real *
+                   (machine_epsilon * (potential.relative_error + 4 * potential.exponent(summand.cutoff) + additions) +
+                    shift * potential.steepness(shortest, summand.cutoff));
     error += 8 * machine_epsilon * (std::fabs(summand.background) + summand.self);
     const double waves = static_cast<double>(s_.stride) / width + 16;
     const double steps = 2 * pi * std::sqrt(summand.weight_sum * summand.weight_square_sum);

@@ -1,5 +1,6 @@
-// E(p, x) = integral over u > 1 of u^(p-1) exp(-x u), the one special function behind all inverse powers, with its
-// derivative in p from the same nodes; and the gamma and digamma functions of one number.
+// E(p, x) of docs/theory/lattice-sums.md, (2.11): the integral over u > 1 of u^(p-1) exp(-x u), the one special
+// function behind all inverse powers, with its derivative in p from the same nodes; and the gamma and digamma functions
+// of one number.
 #pragma once
 
 #include "elementary.hpp"
@@ -7,7 +8,7 @@
 
 namespace madelung::MADELUNG_VARIANT {
 
-// Gauss-Legendre in ln u on [0, ln(1 + reach/x)]; docs/theory/lattice-sums.md, "General inverse powers".
+// Gauss-Legendre in ln u on [0, ln(1 + reach/x)]; docs/theory/lattice-sums.md, (2.24).
 inline void exponential_integral(double p, Vector x, Vector& value, Vector& by_p) {
   const double reach = 42 + 3 * (p > 0 ? p : 0);
   Vector length;

@@ -1,4 +1,5 @@
 // Made by fit_quadrature.py; do not edit.
+// clang-format off
 #pragma once
 
 inline constexpr int gauss_legendre_count = 56;

@@ -1,4 +1,5 @@
-// Real space: finds the images of a batch of pairs within the cutoffs, so that potentials are evaluated on many at once.
+// Real space: finds the images of a batch of pairs within the cutoffs, so that potentials are evaluated on many at
+// once.
 #pragma once
 
 #include "points.hpp"
@@ -82,7 +83,7 @@ class ImageFinder {
     far_square_ = plan.real_cutoff() * plan.real_cutoff();
     two_annuli_ = plan.real_cutoff() > plan.near_cutoff();
     coincidence_ = coincidence_distance(plan.volume);
-    const double most = std::fmin(static_cast<double>(translations.count()), bound.inside(plan.real_cutoff()));
+    const double most = smaller(static_cast<double>(translations.count()), bound.inside(plan.real_cutoff()));
     room_ = (static_cast<std::size_t>(most) + 2) * batch_length + 2 * width;
   }
 
@@ -102,7 +103,8 @@ class ImageFinder {
       near.begin[n + 1] = near.count;
       far.begin[n + 1] = far.count;
     }
-    for (int lane = 0; lane < width; ++lane) near.square[near.count + lane] = far.square[far.count + lane] = far_square_;
+    for (int lane = 0; lane < width; ++lane)
+      near.square[near.count + lane] = far.square[far.count + lane] = far_square_;
   }
 
  private:
@@ -160,13 +162,14 @@ class ImageFinder {
   std::size_t room_ = 0;
 };
 
-// Real-space terms of some potentials on all images of a list. Together, their independent chains of operations fill
+// Real-space terms of some potentials on all images of a list. The Gaussian is right within the split potentials'
+// cutoff, the only images on which they are evaluated. Together, the potentials' independent chains of operations fill
 // the processor's pipelines, and what they share is computed once.
 template <class... Potentials>
 void evaluate_images(const ImageList& list, double splitting, double* const* to, const Potentials&... potentials) {
   for (std::size_t i = 0; i < list.count; i += width) {
     const Vector square = load(list.square.data() + i), distance = square_root(square);
-    const Image image = {square, distance, 1.0 / distance, exponential(maximum(square * -splitting, broadcast(-700.0)))};
+    const Image image = {square, distance, 1.0 / distance, exponential(square * -splitting)};
     int next = 0;
     (store(to[next++] + i, potentials.real(image)), ...);
   }

@@ -7,6 +7,13 @@
 namespace madelung {
 namespace {
 
+// Inlined, unlike the library's, on processors whose rounding instruction may not be assumed.
+double floor_of(double value) {
+  const double truncated = static_cast<double>(static_cast<long long>(value));
+  return truncated > value ? truncated - 1 : truncated;
+}
+double nearest_to(double value) { return floor_of(value + 0.5); }
+
 double dot(const double* a, const double* b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 // A sum kept as an unevaluated pair high + low (Dekker, 1971; Knuth's two-sum).
@@ -61,7 +68,7 @@ bool reduce_once(double basis[3][3], double transform[3][3]) {
           swap_rows(transform, j, j + 1);
         }
     const double b01 = dot(basis[0], basis[1]);
-    const double m = std::nearbyint(b01 / norm[0]);
+    const double m = nearest_to(b01 / norm[0]);
     if (m != 0 && norm[1] - m * (2 * b01 - m * norm[0]) < norm[1] * still_shorter) {
       subtract_row(basis, 1, m, 0);
       subtract_row(transform, 1, m, 0);
@@ -70,8 +77,8 @@ bool reduce_once(double basis[3][3], double transform[3][3]) {
     }
     const double b02 = dot(basis[0], basis[2]), b12 = dot(basis[1], basis[2]);
     const double determinant = norm[0] * norm[1] - b01 * b01;
-    const double y0 = std::floor((b02 * norm[1] - b12 * b01) / determinant);
-    const double y1 = std::floor((b12 * norm[0] - b02 * b01) / determinant);
+    const double y0 = floor_of((b02 * norm[1] - b12 * b01) / determinant);
+    const double y1 = floor_of((b12 * norm[0] - b02 * b01) / determinant);
     double best = norm[2] * still_shorter, best0 = 0, best1 = 0;
     for (double p = y0; p <= y0 + 1; ++p)
       for (double q = y1; q <= y1 + 1; ++q) {
@@ -131,21 +138,19 @@ bool reduce(const double* cell, Lattice& lattice) {
 }
 
 void wrap(const Lattice& lattice, const double* position, double* wrapped, double* fractional) {
-  double shift[3];
-  bool moved = false;
+  constexpr double outside = -1e-9;  // a rounding error below zero is inside
+  double shift[3] = {0, 0, 0};
   std::memcpy(wrapped, position, 3 * sizeof(double));
-  for (int pass = 0; pass < 3; ++pass) {
-    double step[3];
-    bool again = false;
+  for (int pass = 0;; ++pass) {
+    bool moved = false;
     for (int k = 0; k < 3; ++k) {
-      fractional[k] = wrapped[0] * lattice.inverse[0][k] + wrapped[1] * lattice.inverse[1][k] +
-                      wrapped[2] * lattice.inverse[2][k];
-      step[k] = std::floor(fractional[k]);
-      again |= fractional[k] < -1e-9 || fractional[k] >= 1;
+      fractional[k] =
+          wrapped[0] * lattice.inverse[0][k] + wrapped[1] * lattice.inverse[1][k] + wrapped[2] * lattice.inverse[2][k];
+      if (fractional[k] >= outside && fractional[k] < 1) continue;
+      shift[k] += floor_of(fractional[k]);
+      moved = true;
     }
-    if (!again) return;
-    for (int k = 0; k < 3; ++k) shift[k] = step[k] + (moved ? shift[k] : 0);
-    moved = true;
+    if (!moved || pass == 4) return;
     for (int j = 0; j < 3; ++j) {
       DoubleDouble total;
       total.add(position[j]);

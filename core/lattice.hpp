@@ -7,13 +7,14 @@
 namespace madelung {
 
 struct Lattice {
-  double given[3][3];       // rows as given
-  double transform[3][3];   // integers: basis = transform * given
-  double basis[3][3];       // Minkowski-reduced rows, correct to a unit in the last place
-  double inverse[3][3];     // fractional = Cartesian * inverse; its columns are the reciprocal vectors
-  double volume;            // |det|
-  double edge[3];           // Gram-Schmidt lengths of the reduced rows
-  double skew10, skew20, skew21;  // lower triangle of the reduced cell: (edge0), (skew10, edge1), (skew20, skew21, edge2)
+  double given[3][3];      // rows as given
+  double transform[3][3];  // integers: basis = transform * given
+  double basis[3][3];      // Minkowski-reduced rows, correct to a unit in the last place
+  double inverse[3][3];    // fractional = Cartesian * inverse; its columns are the reciprocal vectors
+  double volume;           // |det|
+  double edge[3];          // Gram-Schmidt lengths of the reduced rows
+  double skew10, skew20,
+      skew21;  // lower triangle of the reduced cell: (edge0), (skew10, edge1), (skew20, skew21, edge2)
 };
 
 // Minkowski reduction (Semaev, 2001). False where the cell has no volume.

@@ -4,9 +4,15 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -57,12 +63,30 @@ void set_instruction_set(const std::string& name) {
   throw nb::value_error(("this machine cannot run the instruction set '" + name + "'").c_str());
 }
 
+// Memory for an array. Large ones ask for large pages: touching each small page once would cost as much as some sums.
+double* allocate(std::size_t count) {
+  constexpr std::size_t large_page = std::size_t{1} << 21;
+  const std::size_t bytes = count * sizeof(double);
+  void* memory = nullptr;
+  if (bytes < 2 * large_page) {
+    memory = std::malloc(bytes > 0 ? bytes : 1);
+  } else {
+    const std::size_t whole = (bytes + large_page - 1) / large_page * large_page;
+    memory = std::aligned_alloc(large_page, whole);
+#if defined(__linux__)
+    if (memory != nullptr) madvise(memory, whole, MADV_HUGEPAGE);
+#endif
+  }
+  if (memory == nullptr) throw std::bad_alloc();
+  return static_cast<double*>(memory);
+}
+
 template <int dimensions>
 Output<dimensions> make_array(std::initializer_list<std::size_t> shape) {
   std::size_t size = 1;
   for (std::size_t extent : shape) size *= extent;
-  double* data = new double[size];
-  nb::capsule owner(data, [](void* memory) noexcept { delete[] static_cast<double*>(memory); });
+  double* data = allocate(size);
+  nb::capsule owner(data, [](void* memory) noexcept { std::free(memory); });
   return Output<dimensions>(data, shape, owner);
 }
 
@@ -90,12 +114,8 @@ struct Batch {
   std::int64_t pairs() const { return pair_offsets.back(); }
 
   Job job(std::size_t b) const {
-    return {cells.data() + 9 * b,
-            positions.data() + 3 * offsets.data()[b],
-            static_cast<std::ptrdiff_t>(atoms(b)),
-            potentials.data(),
-            static_cast<int>(potentials.size()),
-            tolerances.data() + b * potentials.size(),
+    return {cells.data() + 9 * b, positions.data() + 3 * offsets.data()[b], static_cast<std::ptrdiff_t>(atoms(b)),
+            potentials.data(),    static_cast<int>(potentials.size()),      tolerances.data() + b * potentials.size(),
             splitting.data()[b]};
   }
 

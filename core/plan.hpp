@@ -3,15 +3,28 @@
 
 #include "bounds.hpp"
 #include "executor.hpp"
+#include "exponentials.hpp"
+#include "inverse_powers.hpp"
 #include "lattice.hpp"
+#include "one_space.hpp"
 
 namespace madelung::MADELUNG_VARIANT {
 
 inline constexpr int most_potentials = 16;
 
 // How a potential is carried out in this crystal.
-enum class Method { coulomb, london, inverse_power_12, inverse_power, pauli_split, yukawa_split, gaussian_reciprocal,
-                    pauli_direct, yukawa_direct, gaussian_direct };
+enum class Method {
+  coulomb,
+  london,
+  inverse_power_12,
+  inverse_power,
+  pauli_split,
+  yukawa_split,
+  gaussian_reciprocal,
+  pauli_direct,
+  yukawa_direct,
+  gaussian_direct
+};
 
 inline bool is_direct(Method method) { return method >= Method::pauli_direct; }
 inline bool has_parameter(Method method) { return method >= Method::inverse_power; }
@@ -38,28 +51,38 @@ struct Plan {
 template <class Visitor>
 decltype(auto) with_potential(const Term& term, double splitting, double volume, Visitor&& visit) {
   switch (term.method) {
-    case Method::coulomb: return visit(Coulomb(term.parameter, splitting, volume));
-    case Method::london: return visit(London(term.parameter, splitting, volume));
-    case Method::inverse_power_12: return visit(InversePower12(term.parameter, splitting, volume));
-    case Method::pauli_split: return visit(PauliSplit(term.parameter, splitting, volume));
-    case Method::yukawa_split: return visit(YukawaSplit(term.parameter, splitting, volume));
-    case Method::gaussian_reciprocal: return visit(GaussianReciprocal(term.parameter, splitting, volume));
-    case Method::pauli_direct: return visit(PauliDirect(term.parameter, splitting, volume));
-    case Method::yukawa_direct: return visit(YukawaDirect(term.parameter, splitting, volume));
-    case Method::gaussian_direct: return visit(GaussianDirect(term.parameter, splitting, volume));
-    default: return visit(InversePower(term.parameter, splitting, volume));
+    case Method::coulomb:
+      return visit(Coulomb(term.parameter, splitting, volume));
+    case Method::london:
+      return visit(London(term.parameter, splitting, volume));
+    case Method::inverse_power_12:
+      return visit(InversePower12(term.parameter, splitting, volume));
+    case Method::pauli_split:
+      return visit(PauliSplit(term.parameter, splitting, volume));
+    case Method::yukawa_split:
+      return visit(YukawaSplit(term.parameter, splitting, volume));
+    case Method::gaussian_reciprocal:
+      return visit(GaussianReciprocal(term.parameter, splitting, volume));
+    case Method::pauli_direct:
+      return visit(PauliDirect(term.parameter, splitting, volume));
+    case Method::yukawa_direct:
+      return visit(YukawaDirect(term.parameter, splitting, volume));
+    case Method::gaussian_direct:
+      return visit(GaussianDirect(term.parameter, splitting, volume));
+    default:
+      return visit(InversePower(term.parameter, splitting, volume));
   }
 }
 
 // Costs in units of one reciprocal vector's work for one pair and one potential; measured, see benchmarks/.
 struct Cost {
-  static constexpr double candidate = 4.0;      // one image tried for one pair
-  static constexpr double image = 20.0;         // one image inside the cutoff, split potentials
-  static constexpr double direct_image = 8.0;   // the same, one direct potential
-  static constexpr double wave = 1.0;           // one reciprocal vector for one pair
-  static constexpr double weight = 30.0;        // one reciprocal vector's weight
-  static constexpr double phase = 6.0;          // one reciprocal vector's phase for one atom
-  static constexpr double translation = 40.0;   // one translation's enumeration
+  static constexpr double candidate = 3.0;     // one image tried for one pair
+  static constexpr double image = 26.0;        // one image inside the cutoff, split potentials
+  static constexpr double direct_image = 8.0;  // the same, one direct potential
+  static constexpr double wave = 1.0;          // one reciprocal vector for one pair
+  static constexpr double weight = 30.0;       // one reciprocal vector's weight
+  static constexpr double phase = 6.0;         // one reciprocal vector's phase for one atom
+  static constexpr double translation = 40.0;  // one translation's enumeration
 };
 
 class Planner {
@@ -73,25 +96,25 @@ class Planner {
   const PointBound& real_bound() const { return real_; }
   const PointBound& reciprocal_bound() const { return reciprocal_; }
 
-  void make(Plan& plan) const {
+  void make(Plan& plan) {
     plan.count = job_.potential_count;
     plan.volume = lattice_.volume;
     plan.split_cutoff = plan.direct_cutoff = plan.reciprocal_cutoff = 0;
     double tightest = 1e300;
     for (int p = 0; p < plan.count; ++p) {
       plan.terms[p] = {Method::coulomb, job_.potentials[p].parameter, job_.tolerances[p]};
-      tightest = std::fmin(tightest, job_.tolerances[p]);
+      tightest = smaller(tightest, job_.tolerances[p]);
     }
-    plan.splitting = job_.splitting > 0 ? job_.splitting : best_splitting(tightest);
+    exponent_ = smaller(40.0, larger(2.0, 2 - std::log(tightest)));
+    plan.splitting = job_.splitting > 0 ? job_.splitting : best_splitting();
     for (int p = 0; p < plan.count; ++p) choose_fixed_method(plan, p);
     for (int p = 0; p < plan.count; ++p) choose_exponential_method(plan, p);
   }
 
  private:
-  // t = kappa^2 pi / V^(2/3); the cost of a few kappa by the volumes of the balls that the cutoffs make.
-  double best_splitting(double tolerance) const {
-    const double exponent = std::fmin(40.0, std::fmax(2.0, 2 - std::log(tolerance)));
-    const double reach = std::sqrt(exponent / pi);
+  // (6.1): t = kappa^2 pi / V^(2/3); the cost of a few kappa by the volumes of the balls that the cutoffs make.
+  double best_splitting() const {
+    const double reach = std::sqrt(exponent_ / pi);
     const double atoms = static_cast<double>(job_.atoms), pairs = 0.5 * atoms * (atoms - 1) + 1;
     double best = 0, lowest = 1e300;
     for (double kappa = 0.8; kappa < 2.5; kappa += 0.1) {
@@ -107,12 +130,12 @@ class Planner {
 
   // No term smaller than the rounding of the sum need be taken.
   static double resolvable(double tolerance, double magnitude) {
-    return std::fmax(0.98 * tolerance, 4 * machine_epsilon * magnitude);
+    return larger(0.98 * tolerance, 4 * machine_epsilon * magnitude);
   }
 
   double direct_cutoff(const Term& term, const Plan& plan) const {
     return with_potential(term, plan.splitting, plan.volume, [&](const auto& potential) {
-      return real_cutoff(potential, real_, resolvable(term.tolerance, potential.magnitude));
+      return real_cutoff(potential, real_, resolvable(term.tolerance, potential.magnitude), exponent_);
     });
   }
 
@@ -120,27 +143,36 @@ class Planner {
     with_potential(term, plan.splitting, plan.volume, [&](const auto& potential) {
       const double half = 0.5 * resolvable(term.tolerance, potential.magnitude);
       if (term.method != Method::gaussian_reciprocal)
-        plan.split_cutoff = std::fmax(plan.split_cutoff, real_cutoff(potential, real_, half));
+        plan.split_cutoff = larger(plan.split_cutoff, real_cutoff(potential, real_, half, exponent_));
       if (potential.reciprocal_rate > 0)
         plan.reciprocal_cutoff =
-            std::fmax(plan.reciprocal_cutoff, reciprocal_cutoff(potential, reciprocal_, half));
+            larger(plan.reciprocal_cutoff, reciprocal_cutoff(potential, reciprocal_, half, exponent_));
     });
   }
 
   void choose_fixed_method(Plan& plan, int p) const {
     Term& term = plan.terms[p];
     switch (job_.potentials[p].kernel) {
-      case Kernel::coulomb: term.method = Method::coulomb; break;
-      case Kernel::london: term.method = Method::london; break;
-      case Kernel::inverse_power_12: term.method = Method::inverse_power_12; break;
-      case Kernel::inverse_power: term.method = Method::inverse_power; break;
+      case Kernel::coulomb:
+        term.method = Method::coulomb;
+        break;
+      case Kernel::london:
+        term.method = Method::london;
+        break;
+      case Kernel::inverse_power_12:
+        term.method = Method::inverse_power_12;
+        break;
+      case Kernel::inverse_power:
+        term.method = Method::inverse_power;
+        break;
       case Kernel::gaussian:
         term.method = term.parameter >= plan.splitting ? Method::gaussian_direct : Method::gaussian_reciprocal;
         break;
-      default: return;
+      default:
+        return;
     }
     if (term.method == Method::gaussian_direct)
-      plan.direct_cutoff = std::fmax(plan.direct_cutoff, direct_cutoff(term, plan));
+      plan.direct_cutoff = larger(plan.direct_cutoff, direct_cutoff(term, plan));
     else
       add_split(plan, term);
   }
@@ -153,7 +185,7 @@ class Planner {
     direct.method = kernel == Kernel::pauli ? Method::pauli_direct : Method::yukawa_direct;
     split.method = kernel == Kernel::pauli ? Method::pauli_split : Method::yukawa_split;
     Plan with_direct = plan;
-    with_direct.direct_cutoff = std::fmax(plan.direct_cutoff, direct_cutoff(direct, plan));
+    with_direct.direct_cutoff = larger(plan.direct_cutoff, direct_cutoff(direct, plan));
     const double largest_half_decay = 3.5;  // erfcx's argument stays in its range
     const bool splittable = direct.parameter <= 2 * largest_half_decay * std::sqrt(plan.splitting);
     if (splittable && with_direct.direct_cutoff > plan.split_cutoff) {
@@ -177,13 +209,15 @@ class Planner {
     const double candidates = ball(plan.real_cutoff() + spread, density);
     const double waves = 0.5 * ball(plan.reciprocal_cutoff, plan.volume);
     return pairs * (candidates * Cost::candidate + ball(plan.split_cutoff, density) * Cost::image * (1 + extra_split) +
-                    ball(plan.direct_cutoff, density) * Cost::direct_image + waves * Cost::wave * (1 + 0.25 * extra_split)) +
+                    ball(plan.direct_cutoff, density) * Cost::direct_image +
+                    waves * Cost::wave * (1 + 0.25 * extra_split)) +
            waves * (Cost::weight + atoms * Cost::phase) + candidates * Cost::translation;
   }
 
   const Lattice& lattice_;
   const Job& job_;
   PointBound real_, reciprocal_;
+  double exponent_ = 0;  // about where Gaussians fall below the tightest tolerance
 };
 
 }  // namespace madelung::MADELUNG_VARIANT

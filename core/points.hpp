@@ -25,12 +25,12 @@ class Translations {
     const double inverse1 = 1 / lattice.edge[1], inverse0 = 1 / lattice.edge[0];
     for (int n2 = -last2; n2 <= last2; ++n2) {
       const double height = n2 * lattice.edge[2], in_plane = square - height * height;
-      const double radius = std::sqrt(std::fmax(0.0, in_plane)), y0 = n2 * lattice.skew21;
+      const double radius = std::sqrt(larger(0.0, in_plane)), y0 = n2 * lattice.skew21;
       const int first1 = static_cast<int>(std::ceil((-radius - y0) * inverse1));
       const int last1 = static_cast<int>(std::floor((radius - y0) * inverse1));
       for (int n1 = first1; n1 <= last1; ++n1) {
         const double offset = y0 + n1 * lattice.edge[1];
-        const double half = std::sqrt(std::fmax(0.0, in_plane - offset * offset));
+        const double half = std::sqrt(larger(0.0, in_plane - offset * offset));
         const double x0 = n2 * lattice.skew20 + n1 * lattice.skew10;
         const int first0 = static_cast<int>(std::ceil((-half - x0) * inverse0));
         const int last0 = static_cast<int>(std::floor((half - x0) * inverse0));
@@ -66,7 +66,7 @@ class Translations {
                            (signs & 2 ? -1 : 1) * lattice.basis[2][k];
         square += 0.25 * sum * sum;
       }
-      longest = std::fmax(longest, square);
+      longest = larger(longest, square);
     }
     return std::sqrt(longest) * (1 + 1e-9);
   }
@@ -144,12 +144,12 @@ class Waves {
     const Vector lanes = lane_numbers();
     largest_[0] = static_cast<int>(cutoff * lattice.edge[0]);
     for (int m0 = 0; m0 <= largest_[0]; ++m0) {
-      const double kx = m0 * e0, in_plane = limit - kx * kx, radius = std::sqrt(std::fmax(0.0, in_plane));
+      const double kx = m0 * e0, in_plane = limit - kx * kx, radius = std::sqrt(larger(0.0, in_plane));
       const int first1 = m0 == 0 ? 0 : static_cast<int>(std::ceil((-radius - m0 * y0) * lattice.edge[1]));
       const int last1 = static_cast<int>(std::floor((radius - m0 * y0) * lattice.edge[1]));
       for (int m1 = first1; m1 <= last1; ++m1) {
         const double ky = m0 * y0 + m1 * e1, base = m0 * z0 + m1 * z1;
-        const double half = std::sqrt(std::fmax(0.0, in_plane - ky * ky));
+        const double half = std::sqrt(larger(0.0, in_plane - ky * ky));
         const int first2 = m0 == 0 && m1 == 0 ? 1 : static_cast<int>(std::ceil((-half - base) * lattice.edge[2]));
         const int last2 = static_cast<int>(std::floor((half - base) * lattice.edge[2]));
         if (last2 < first2) continue;

@@ -30,7 +30,7 @@ class Setting {
 
   bool prepare(const Job& job) {
     if (!reduce(job.cell, lattice)) return false;
-    const Planner planner(lattice, job);
+    Planner planner(lattice, job);
     planner.make(plan);
     translations.enumerate(lattice, plan.real_cutoff(), job.atoms > 1);
     waves.enumerate(lattice, plan.reciprocal_cutoff);

@@ -33,8 +33,24 @@ inline Vector load(const double* from) {
 inline void store(double* to, Vector value) { std::memcpy(to, &value, sizeof value); }
 
 inline Vector select(Mask condition, Vector yes, Vector no) { return condition ? yes : no; }
-inline Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
-inline Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
+inline Vector minimum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_min_pd((__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+  return (Vector)_mm256_min_pd((__m256d)a, (__m256d)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+inline Vector maximum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+  return (Vector)_mm256_max_pd((__m256d)a, (__m256d)b);
+#else
+  return a > b ? a : b;
+#endif
+}
 inline Vector absolute(Vector a) { return maximum(a, -a); }
 
 inline Vector square_root(Vector a) {
@@ -49,8 +65,9 @@ inline Vector square_root(Vector a) {
 #endif
 }
 
-// Nearest integer of |a| < 2^51, with the integer left in the low bits of a + shift.
+// Added to |a| < 2^51, it rounds a to the nearest integer, which then stands in the lowest bits.
 inline constexpr double rounding_shift = 6755399441055744.0;  // 1.5 * 2^52
+
 inline Vector nearest(Vector a) {
 #if defined(__AVX512F__)
   return (Vector)_mm512_roundscale_pd((__m512d)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -61,11 +78,8 @@ inline Vector nearest(Vector a) {
 #endif
 }
 
-// 2^n * a for integral n, by the exponent's bits.
-inline Vector scale_by_power_of_two(Vector n, Vector a) {
-  Mask bits = (Mask)(n + rounding_shift) << 52;
-  return (Vector)((Mask)a + bits);
-}
+// 2^n * a, where n + rounding_shift is given.
+inline Vector scale_by_power_of_two(Vector shifted, Vector a) { return (Vector)((Mask)a + ((Mask)shifted << 52)); }
 
 inline double sum(Vector a) {
   double result = 0;
@@ -106,9 +120,7 @@ struct Selection {
   __mmask8 bits;
   explicit Selection(Mask mask) : bits(_mm512_movepi64_mask((__m512i)mask)) {}
   int count() const { return __builtin_popcount(bits); }
-  void compress(double* to, Vector from) const {
-    _mm512_storeu_pd(to, _mm512_maskz_compress_pd(bits, (__m512d)from));
-  }
+  void compress(double* to, Vector from) const { _mm512_storeu_pd(to, _mm512_maskz_compress_pd(bits, (__m512d)from)); }
 #elif defined(__AVX2__)
   int bits;
   explicit Selection(Mask mask) : bits(_mm256_movemask_pd((__m256d)mask)) {}

@@ -1,0 +1,111 @@
+"""Madelung: complete lattice sums of crystals with certified errors, and what is learnt from them.
+
+Names are imported when they are first used; ``import madelung`` itself loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from madelung.crystal import Crystal, CrystalBatch, as_crystals
+    from madelung.errors import CrystalError, MadelungError, PotentialError, ToleranceWarning
+    from madelung.examples import example
+    from madelung.io import iterate, read, read_all
+    from madelung.sums import (
+        BornMayer,
+        Buckingham,
+        Combination,
+        CompleteSums,
+        Coulomb,
+        Gaussian,
+        InversePower,
+        LennardJones,
+        London,
+        Morse,
+        Pauli,
+        Potential,
+        Yukawa,
+        complete_sums,
+    )
+    from madelung.sums.electrostatics import (
+        Electrostatics,
+        electrostatics,
+        madelung_constant,
+        site_potentials,
+    )
+    from madelung.sums.files import sum_files
+    from madelung.sums.plots import plot_sums
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BornMayer",
+    "Buckingham",
+    "Combination",
+    "CompleteSums",
+    "Coulomb",
+    "Crystal",
+    "CrystalBatch",
+    "CrystalError",
+    "Electrostatics",
+    "Gaussian",
+    "InversePower",
+    "LennardJones",
+    "London",
+    "MadelungError",
+    "Morse",
+    "Pauli",
+    "Potential",
+    "PotentialError",
+    "ToleranceWarning",
+    "Yukawa",
+    "__version__",
+    "as_crystals",
+    "complete_sums",
+    "electrostatics",
+    "example",
+    "iterate",
+    "madelung_constant",
+    "plot_sums",
+    "read",
+    "read_all",
+    "site_potentials",
+    "sum_files",
+]
+
+_HOMES = {
+    "Crystal": "crystal",
+    "CrystalBatch": "crystal",
+    "as_crystals": "crystal",
+    "CrystalError": "errors",
+    "MadelungError": "errors",
+    "PotentialError": "errors",
+    "ToleranceWarning": "errors",
+    "example": "examples",
+    "iterate": "io",
+    "read": "io",
+    "read_all": "io",
+    "Electrostatics": "sums.electrostatics",
+    "electrostatics": "sums.electrostatics",
+    "madelung_constant": "sums.electrostatics",
+    "site_potentials": "sums.electrostatics",
+    "sum_files": "sums.files",
+    "plot_sums": "sums.plots",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'sums')}")
+    value = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

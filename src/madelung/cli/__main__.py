@@ -1,0 +1,5 @@
+"""Run the command with ``python -m madelung.cli``."""
+
+from madelung.cli import main
+
+main()

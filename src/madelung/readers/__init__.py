@@ -1,0 +1,1 @@
+"""Readers of crystal files; :mod:`madelung.io` chooses among them."""

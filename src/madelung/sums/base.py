@@ -1,0 +1,175 @@
+"""What a pair potential has to state to be summed over a lattice."""
+
+from __future__ import annotations
+
+import math
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+
+from madelung.errors import PotentialError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from madelung.sums.combinations import Combination
+
+    Scalar = float | Tensor
+
+__all__ = ["Potential", "checked_parameter", "evaluate", "is_tensor", "scalar_value"]
+
+
+class Potential(ABC):
+    """A pair potential with at most one parameter.
+
+    Parameters
+    ----------
+    parameter
+        The number that fixes the potential; a float, or a PyTorch scalar, through which the sums
+        can then be differentiated. None if the potential has no parameter.
+
+    Notes
+    -----
+    Distances are in Å; a value is in the units of the formula (Å^-n for r^-n, none for exp(-r)).
+    All terms take and return float64 tensors of any broadcastable shapes.
+    """
+
+    kernel: int | None = None
+    """Number of the kernel in the native core, None if the core does not know it."""
+    direct_shape: ClassVar[str | None] = None
+    """``"exponential"`` or ``"gaussian"`` if the potential itself may be summed in real space."""
+    has_real_part: ClassVar[bool] = True
+    """Whether f is anything but zero when the potential is split."""
+
+    def __init__(self, parameter: Scalar | None = None) -> None:
+        self.parameter = parameter
+
+    def __repr__(self) -> str:
+        """Return the call that makes this potential."""
+        value = self.parameter_value
+        return f"{type(self).__name__}({'' if value is None else repr(value)})"
+
+    @property
+    def parameter_value(self) -> float | None:
+        """The parameter as a float, None if there is none."""
+        return None if self.parameter is None else scalar_value(self.parameter)
+
+    @property
+    def number(self) -> float:
+        """The parameter as a float, for bounds; zero if there is none."""
+        return 0.0 if self.parameter is None else scalar_value(self.parameter)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells this potential from others; tensors count by identity, floats by value."""
+        mark = ("tensor", id(self.parameter)) if is_tensor(self.parameter) else self.parameter
+        return type(self), mark
+
+    def __call__(self, r: float | NDArray[np.float64] | Tensor) -> Any:
+        """Return v(r) for one distance, an array or a tensor of distances in Å."""
+        return evaluate(self.energy, r)
+
+    @abstractmethod
+    def energy(self, r: Tensor) -> Tensor:
+        """Return v(r) at distances r > 0 in Å."""
+
+    @abstractmethod
+    def real(self, r2: Tensor, splitting: Tensor) -> Tensor:
+        """Return f at squared distances r2 > 0 in Å²; falling and nowhere negative."""
+
+    @abstractmethod
+    def reciprocal(self, k2: Tensor, splitting: Tensor, volume: Tensor) -> Tensor:
+        """Return w at squared reciprocal lengths k2 > 0 in Å^-2; falling and nowhere negative."""
+
+    @abstractmethod
+    def background(self, splitting: Tensor, volume: Tensor) -> Tensor:
+        """Return w0, what the reciprocal space gives at k = 0."""
+
+    @abstractmethod
+    def self_term(self, splitting: Tensor) -> Tensor:
+        """Return L0, the long-range part at r = 0."""
+
+    def reciprocal_rate(self, splitting: Tensor) -> Tensor:
+        """Return the rate a such that w(k) exp(a k²) is a falling function of k."""
+        return math.pi**2 / splitting
+
+    @abstractmethod
+    def log_derivative(self, r: Tensor, splitting: Tensor, direct: bool) -> Tensor:
+        """Return a bound on abs(f'(r) / f(r)), or on abs(v'/v) if the sum is direct, in Å^-1."""
+
+    @abstractmethod
+    def relative_error(self, r: Tensor, splitting: Tensor, direct: bool) -> Tensor:
+        """Return a bound on the relative rounding error of f (or v), in machine epsilons."""
+
+    def reciprocal_error(self, k2: Tensor, splitting: Tensor) -> Tensor:
+        """Return a bound on the relative rounding error of w, in machine epsilons.
+
+        k² itself carries a relative error of some ten epsilons from the reduced reciprocal basis.
+        """
+        return 64.0 + 32.0 * self.reciprocal_rate(splitting) * k2
+
+    # Arithmetic makes linear combinations.
+
+    def __mul__(self, factor: Scalar) -> Combination:
+        """Return this potential times a number."""
+        from madelung.sums.combinations import Combination
+
+        return Combination([(factor, self)])
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Combination:
+        """Return this potential with the opposite sign."""
+        return self * -1.0
+
+    def __add__(self, other: Potential | Combination) -> Combination:
+        """Return the sum of two potentials."""
+        return self * 1.0 + other
+
+    def __sub__(self, other: Potential | Combination) -> Combination:
+        """Return the difference of two potentials."""
+        return self * 1.0 - other
+
+
+def is_tensor(value: Any) -> TypeGuard[Tensor]:
+    """Tell whether a value is a PyTorch tensor, without importing PyTorch."""
+    # A tensor can only exist once PyTorch has been imported by whoever made it.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def evaluate(energy: Callable[[Tensor], Tensor], r: Any) -> Any:
+    """Apply an energy function to a float, an array or a tensor, and return what came in."""
+    if is_tensor(r):
+        return energy(r)
+    import torch
+
+    values = energy(torch.as_tensor(r, dtype=torch.float64))
+    if values.requires_grad:
+        return values
+    return float(values) if values.dim() == 0 else values.numpy()
+
+
+def scalar_value(value: Scalar) -> float:
+    """Return a float or scalar tensor as a float."""
+    return float(value.detach()) if is_tensor(value) else float(value)
+
+
+def checked_parameter(value: Any, what: str) -> Scalar:
+    """Return a parameter as a float or a float64 tensor if it is positive and finite."""
+    if is_tensor(value):
+        if value.numel() != 1:
+            raise PotentialError(f"{what} must be one number, not {value.numel()}")
+        value = value.double() if value.dim() == 0 else value.double().reshape(())
+        number = scalar_value(value)
+    else:
+        try:
+            number = value = float(value)
+        except (TypeError, ValueError) as problem:
+            raise PotentialError(f"{what} must be a number, not {value!r}") from problem
+    if not (math.isfinite(number) and number > 0.0):
+        raise PotentialError(f"{what} must be positive and finite, not {number}")
+    return value

@@ -1,0 +1,227 @@
+"""Complete sums of the crystals in many files, batch by batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.arrays import crystal_error
+from madelung.crystal import Crystal
+from madelung.errors import CrystalError, ToleranceWarning
+from madelung.sums.complete import complete_sums
+from madelung.sums.distances import shortest_distances
+from madelung.sums.electrostatics import (
+    Electrostatics,
+    electrostatics_from_sums,
+    resolve_charges,
+)
+from madelung.sums.potentials import Coulomb
+
+if TYPE_CHECKING:
+    from madelung.sums.base import Potential
+    from madelung.sums.combinations import Combination
+    from madelung.sums.electrostatics import Charges
+
+__all__ = ["FileSums", "find_files", "sum_files"]
+
+# What lies beside crystals in folders of data and is never one.
+_OTHER_SUFFIXES = frozenset(
+    [".csv", ".html", ".log", ".md", ".pdf", ".png", ".py", ".sh", ".svg", ".tsv"]
+)
+
+# One batch holds at most about this many sums (8 bytes each) and this many crystals.
+_SUMS_IN_BATCH = 4_000_000
+_CRYSTALS_IN_BATCH = 512
+
+
+@dataclass(frozen=True, eq=False)
+class FileSums:
+    """The sums of one crystal of a file, or why there are none.
+
+    Parameters
+    ----------
+    file
+        The file's name as it was given.
+    crystal
+        The crystal, or None if it could not be read.
+    values
+        (P, n, n) sums, or None.
+    certificate
+        (P,) bounds on the absolute error of every entry, or None.
+    reached
+        (P,) whether the certificate is as small as asked for, or None.
+    distances
+        (n, n) distances in Å from each atom to the nearest image of each, or None; see
+        :func:`madelung.sums.distances.shortest_distances`.
+    electrostatics
+        Site potentials and what goes with them, or None if no charges are known.
+    problem
+        Why there are no sums, or None.
+    """
+
+    file: str
+    crystal: Crystal | None = None
+    values: NDArray[np.float64] | None = None
+    certificate: NDArray[np.float64] | None = None
+    reached: NDArray[np.bool_] | None = None
+    distances: NDArray[np.float64] | None = None
+    electrostatics: Electrostatics | None = None
+    problem: CrystalError | None = None
+
+    @property
+    def source(self) -> str:
+        """The file, with the record where it holds several."""
+        if self.crystal is None or self.crystal.source is None:
+            return self.file
+        return self.crystal.source
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Replace each folder by the files below it that may hold crystals.
+
+    Parameters
+    ----------
+    paths
+        Files, which are kept as they are, and folders, which are searched with all that is below
+        them. Hidden files, tables, texts and pictures by their suffix are left out.
+
+    Returns
+    -------
+    list of Path
+        The files of each folder sorted by name.
+    """
+    found = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        for file in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if file.is_file() and not hidden and file.suffix.lower() not in _OTHER_SUFFIXES:
+                found.append(file)
+    return found
+
+
+def sum_files(
+    paths: Iterable[str | Path],
+    potentials: Sequence[Potential | Combination],
+    *,
+    charges: Charges = None,
+    every: bool = False,
+    max_atoms: int = 4000,
+    **options: Any,
+) -> Iterator[FileSums]:
+    """Sum potentials for the crystals of many files, in order and with bounded memory.
+
+    Parameters
+    ----------
+    paths
+        Files to read.
+    potentials
+        The P potentials.
+    charges
+        As for :func:`madelung.sums.electrostatics.resolve_charges`. With None, crystals that carry
+        charges get electrostatics, and others do not.
+    every
+        Whether to sum every structure of a file that holds several, and not the last alone.
+    max_atoms
+        Crystals with more atoms are refused, because their matrices are large.
+    options
+        ``tolerance``, ``relative_tolerance``, ``executor``, ``device`` and ``threads`` of
+        :func:`madelung.complete_sums`. A tolerance that is not reached shows in ``reached``;
+        no warning is given.
+
+    Yields
+    ------
+    FileSums
+        One for each crystal, and one for each file or crystal that cannot be used.
+    """
+    from madelung.io import iterate
+
+    batch: list[FileSums] = []
+    size = 0
+    for path, item in iterate(paths, every=every):
+        entry = _checked(str(path), item, max_atoms)
+        atoms = 0 if entry.crystal is None else len(entry.crystal)
+        size += atoms * atoms * len(potentials)
+        batch.append(entry)
+        if size >= _SUMS_IN_BATCH or len(batch) >= _CRYSTALS_IN_BATCH:
+            yield from _summed(batch, potentials, charges, options)
+            batch, size = [], 0
+    yield from _summed(batch, potentials, charges, options)
+
+
+def _checked(file: str, item: Crystal | CrystalError, max_atoms: int) -> FileSums:
+    if isinstance(item, CrystalError):
+        return FileSums(file, problem=item)
+    try:
+        item.require_periodic()
+    except CrystalError as problem:
+        return FileSums(file, problem=problem)
+    if len(item) > max_atoms:
+        gigabytes = 8e-9 * len(item) ** 2
+        return FileSums(
+            file,
+            problem=crystal_error(
+                item.source or file,
+                f"{len(item)} atoms need a matrix of {gigabytes:.1f} GB for each potential, and "
+                f"the limit is {max_atoms} atoms; raise it (--max-atoms) if that is meant",
+            ),
+        )
+    return FileSums(file, crystal=item)
+
+
+def _summed(
+    batch: list[FileSums],
+    potentials: Sequence[Potential | Combination],
+    charges: Charges,
+    options: dict[str, Any],
+) -> Iterator[FileSums]:
+    """Sum the crystals of a batch; entries with a problem pass through in their place."""
+    assigned = [_with_charges(entry, charges) for entry in batch]
+    usable = [entry.crystal for entry, _ in assigned if entry.crystal is not None]
+    wanted = list(potentials)
+    column = next((i for i, item in enumerate(wanted) if isinstance(item, Coulomb)), len(wanted))
+    if column == len(wanted) and any(own is not None for _, own in assigned):
+        wanted.append(Coulomb())
+    if usable:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ToleranceWarning)
+            sums = complete_sums(usable, wanted, **options)
+        results = zip(sums.values, sums.certificate, sums.reached, strict=True)
+    for entry, own in assigned:
+        if entry.crystal is None:
+            yield entry
+            continue
+        values, certificate, reached = next(results)
+        distances = shortest_distances(entry.crystal)
+        electrostatics = None
+        if own is not None:
+            electrostatics = electrostatics_from_sums(
+                entry.crystal, own, values[column], float(certificate[column]), distances
+            )
+        shown = slice(len(potentials))
+        yield FileSums(
+            entry.file,
+            entry.crystal,
+            values[shown],
+            certificate[shown],
+            reached[shown],
+            distances,
+            electrostatics,
+        )
+
+
+def _with_charges(entry: FileSums, charges: Charges) -> tuple[FileSums, NDArray[np.float64] | None]:
+    if entry.crystal is None or (charges is None and entry.crystal.charges is None):
+        return entry, None
+    try:
+        return entry, resolve_charges(entry.crystal, charges)
+    except CrystalError as problem:
+        return FileSums(entry.file, problem=problem), None

@@ -1,0 +1,246 @@
+"""What an executor is given, what it returns, and the choice of an executor."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.crystal import CrystalBatch
+from madelung.errors import MadelungError
+from madelung.sums.base import Potential, is_tensor
+
+__all__ = ["Executor", "Job", "Outcome", "choose_executor", "plain"]
+
+_LOGGER = logging.getLogger("madelung")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an executor returns.
+
+    Parameters
+    ----------
+    values
+        (P, sum of n_b²) sums, in the flat layout of :class:`madelung.sums.CompleteSums`.
+    certificates
+        (B, P) bounds on the absolute error of every sum.
+    """
+
+    values: Any
+    certificates: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Crystals and primitive potentials to be summed.
+
+    Parameters
+    ----------
+    cells
+        (B, 3, 3) lattice vectors as rows in Å, array or tensor.
+    positions
+        (N, 3) Cartesian positions in Å, array or tensor.
+    offsets
+        (B + 1,) int64; the atoms of crystal b are ``offsets[b]:offsets[b + 1]``.
+    potentials
+        The P primitive potentials.
+    splitting
+        (B,) splittings t in Å^-2; zero lets the executor choose.
+    device
+        PyTorch device to work on, or None.
+    threads
+        Threads to use, or None for all cores.
+    """
+
+    cells: Any
+    positions: Any
+    offsets: NDArray[np.int64]
+    potentials: Sequence[Potential]
+    splitting: NDArray[np.float64]
+    device: Any
+    threads: int | None
+
+    @classmethod
+    def of(
+        cls,
+        batch: CrystalBatch,
+        potentials: Sequence[Potential],
+        splitting: float | Sequence[float] | None,
+        device: Any,
+        threads: int | None,
+    ) -> Job:
+        """Put a job together, and check the splittings and the number of threads.
+
+        Raises
+        ------
+        ValueError
+            If a splitting is not positive and finite, or there are fewer threads than one.
+        """
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be positive, not {threads}")
+        chosen = np.zeros(len(batch))
+        if splitting is not None:
+            chosen = np.array(np.broadcast_to(splitting, len(batch)), dtype=np.float64)
+            if not (np.isfinite(chosen) & (chosen > 0.0)).all():
+                raise ValueError("splitting must be positive and finite")
+        return cls(batch.cells, batch.positions, batch.offsets, potentials, chosen, device, threads)
+
+    def __len__(self) -> int:
+        """Return the number of crystals."""
+        return len(self.offsets) - 1
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(B,) numbers of atoms."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def pair_offsets(self) -> NDArray[np.int64]:
+        """(B + 1,) where each crystal starts in the flat layout of ordered pairs."""
+        return np.concatenate([[0], np.cumsum(self.sizes**2)]).astype(np.int64)
+
+    @property
+    def has_tensors(self) -> bool:
+        """Whether a cell, positions or a parameter is a PyTorch tensor."""
+        parameters = [potential.parameter for potential in self.potentials]
+        return any(is_tensor(value) for value in (self.cells, self.positions, *parameters))
+
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether the CPU is asked for and all tensors lie there."""
+        tensors = [value for value in (self.cells, self.positions) if is_tensor(value)]
+        wanted = "cpu" if self.device is None else str(self.device)
+        return wanted.startswith("cpu") and all(value.device.type == "cpu" for value in tensors)
+
+    def native_arguments(
+        self, cells: Any, positions: Any, parameters: Any, tolerances: NDArray[np.float64]
+    ) -> tuple[Any, ...]:
+        """Return what both functions of the native core take, as contiguous arrays."""
+        reals = [np.ascontiguousarray(plain(values)) for values in (cells, positions, parameters)]
+        kernels = np.array([potential.kernel for potential in self.potentials], dtype=np.int32)
+        return (
+            reals[0],
+            reals[1],
+            self.offsets,
+            kernels,
+            reals[2],
+            np.ascontiguousarray(tolerances),
+            self.splitting,
+            self.threads or available_cores(),
+        )
+
+    def select(self, chosen: NDArray[np.int64]) -> Job:
+        """Return the same job for some of the crystals."""
+        atoms = _ranges(self.offsets[chosen], self.sizes[chosen])
+        return replace(
+            self,
+            cells=self.cells[chosen],
+            positions=self.positions[atoms],
+            offsets=np.concatenate([[0], np.cumsum(self.sizes[chosen])]).astype(np.int64),
+            splitting=self.splitting[chosen],
+        )
+
+    def replace(self, outcome: Outcome, chosen: NDArray[np.int64], part: Outcome) -> Outcome:
+        """Return an outcome in which the crystals of a selected job are replaced."""
+        pairs = _ranges(self.pair_offsets[chosen], self.sizes[chosen] ** 2)
+        certificates = outcome.certificates.copy()
+        certificates[chosen] = part.certificates
+        if not is_tensor(outcome.values):
+            values = outcome.values.copy()
+            values[:, pairs] = part.values
+            return Outcome(values, certificates)
+        import torch
+
+        index = torch.as_tensor(pairs, device=outcome.values.device)
+        return Outcome(outcome.values.index_copy(1, index, part.values), certificates)
+
+    def largest(self, values: Any) -> NDArray[np.float64]:
+        """Return the (B, P) largest absolute sums of each crystal."""
+        plain = values.detach().cpu().numpy() if is_tensor(values) else values
+        if len(self) == 0:
+            return np.zeros((0, len(plain)))
+        return np.maximum.reduceat(np.abs(plain), self.pair_offsets[:-1], axis=1).T
+
+
+Executor = Callable[[Job, NDArray[np.float64]], Outcome]
+
+
+def choose_executor(name: str, job: Job) -> Executor:
+    """Return the function that carries a job out.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of "auto", "native" and "torch", or the core cannot do the job.
+    MadelungError
+        If the native core is asked for by name and not installed.
+    """
+    if name not in ("auto", "native", "torch"):
+        raise ValueError(f"executor must be 'auto', 'native' or 'torch', not {name!r}")
+    obstacle = _obstacle_to_native(job)
+    if name == "native" and obstacle:
+        raise ValueError(f"the native executor cannot do this: {obstacle}; use executor='torch'")
+    if name == "torch" or obstacle:
+        return _torch_executor()
+    if importlib.util.find_spec("madelung._core") is not None:
+        from madelung.sums.native_executor import run_native
+
+        return run_native
+    if name == "native":
+        raise MadelungError(
+            "the native core is not installed; build it with 'pip install .', or use "
+            "executor='torch'"
+        )
+    _notice_missing_core()
+    return _torch_executor()
+
+
+def _torch_executor() -> Executor:
+    from madelung.sums.torch_executor import run_torch
+
+    return run_torch
+
+
+def _obstacle_to_native(job: Job) -> str:
+    if not job.is_on_cpu:
+        return "it works on the CPU only"
+    unknown = [potential for potential in job.potentials if potential.kernel is None]
+    return f"it does not know {unknown[0]!r}" if unknown else ""
+
+
+def plain(values: Any) -> NDArray[np.float64]:
+    """Return an array, or a tensor without its graph, as a float64 array on the CPU."""
+    values = values.detach().cpu().numpy() if is_tensor(values) else values
+    return np.asarray(values, dtype=np.float64)
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_noticed = False
+
+
+def _notice_missing_core() -> None:
+    global _noticed
+    if not _noticed:
+        _LOGGER.warning("the native core is not installed; sums are done by PyTorch, more slowly")
+        _noticed = True
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the concatenation of the ranges [start, start + length)."""
+    total = int(lengths.sum())
+    steps = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return (np.repeat(starts, lengths) + steps).astype(np.int64)

@@ -1,0 +1,33 @@
+"""Settings of all tests: the same examples everywhere, and warnings are errors."""
+
+from __future__ import annotations
+
+import os
+
+# Before PyTorch is imported: on the small crystals of the tests further threads gain nothing, and
+# they wait for each other by spinning, so that workers side by side would slow down tenfold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "madelung",
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    # Structures come from seeds, which do not get simpler by getting smaller.
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# HYPOTHESIS_PROFILE=search looks for new examples.
+settings.register_profile(
+    "search", parent=settings.get_profile("madelung"), derandomize=False, phases=list(Phase)
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "madelung"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Turn warnings into errors, except for the one that reports a tolerance not reached."""
+    config.addinivalue_line("filterwarnings", "error")
+    config.addinivalue_line("filterwarnings", "default::madelung.errors.ToleranceWarning")
