@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,9 +221,7 @@ def compare_executors(
     for tolerance in (1e-3, 1e-6, 1e-10):
         step(f"our PyTorch executor, {tolerance:.0e}")
         runs = {
-            executor: lambda executor=executor, tolerance=tolerance: ours(
-                crystals, potentials, tolerance, executor
-            )
+            executor: partial(ours, crystals, potentials, tolerance, executor)
             for executor in ("torch", "native")
         }
         errors = {name: Errors.of(list(run().values), truth) for name, run in runs.items()}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from job_data import save_job
 from numpy.typing import NDArray
 from timing import Timing, contest, ratio
 
@@ -28,8 +32,6 @@ TIGHTEST, TRUTH = 1e-10, 1e-14
 
 def core() -> Any:
     """Return the native core."""
-    import importlib
-
     return importlib.import_module("madelung._core")
 
 
@@ -121,7 +123,7 @@ def _times(
         "public": lambda: public(batches, tolerance),
         best: forward,
         "gradient": gradient,
-        **{name: lambda name=name: forward(name) for name in others},
+        **{name: partial(forward, name) for name in others},
     }
     timings = contest(runs, turns)
     return {
@@ -181,12 +183,14 @@ def measure_certificates(batches: list[md.CrystalBatch]) -> Row:
     }
 
 
-def measure_memory(folder: Path, count: int, seed: int) -> Row:
+def measure_memory(batches: list[md.CrystalBatch]) -> Row:
     """Run the job in a process of its own and return what its memory grew to."""
     program = Path(__file__).with_name("memory.py")
-    arguments = [str(folder), str(count), str(seed)]
-    answer = subprocess.run(
-        [sys.executable, str(program), *arguments], capture_output=True, text=True, check=True
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder) / "job.npz"
+        save_job(job, batches)
+        answer = subprocess.run(
+            [sys.executable, str(program), str(job)], capture_output=True, text=True, check=True
+        )
     result: Row = json.loads(answer.stdout)
     return result

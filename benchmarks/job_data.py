@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 import madelung as md
 
-__all__ = ["BATCH", "CRYSTALS", "MEAN_ATOMS", "MEAN_PAIRS", "make_job", "tilted_sizes"]
+__all__ = [
+    "BATCH",
+    "CRYSTALS",
+    "MEAN_ATOMS",
+    "MEAN_PAIRS",
+    "load_job",
+    "make_job",
+    "save_job",
+    "tilted_sizes",
+]
 
 CRYSTALS = 55_722
 MEAN_ATOMS = 9.8
@@ -76,7 +85,38 @@ def make_job(folder: Path, count: int, seed: int) -> tuple[list[md.CrystalBatch]
         crystals = [_synthetic(int(size), generator) for size in drawn]
         origin = "synthetic crystals"
     starts = range(0, count, BATCH)
-    return [md.CrystalBatch.from_crystals(crystals[start : start + BATCH]) for start in starts], origin
+    return [
+        md.CrystalBatch.from_crystals(crystals[start : start + BATCH]) for start in starts
+    ], origin
+
+
+def save_job(path: Path, batches: Sequence[md.CrystalBatch]) -> None:
+    """Store batches in a NumPy archive."""
+    arrays = {}
+    for index, batch in enumerate(batches):
+        for name in ("cells", "positions", "numbers", "offsets"):
+            arrays[f"{name}_{index}"] = getattr(batch, name)
+    np.savez(path, **arrays)
+
+
+def load_job(path: Path) -> list[md.CrystalBatch]:
+    """Read stored batches, with hardly more memory than they take."""
+    batches = []
+    with np.load(path) as arrays:
+        for index in range(len(arrays.files) // 4):
+            offsets = arrays[f"offsets_{index}"]
+            batches.append(
+                md.CrystalBatch(
+                    cells=arrays[f"cells_{index}"],
+                    positions=arrays[f"positions_{index}"],
+                    numbers=arrays[f"numbers_{index}"],
+                    offsets=offsets,
+                    sources=(None,) * (len(offsets) - 1),
+                    pbc=np.ones((len(offsets) - 1, 3), dtype=bool),
+                    charges=np.full(int(offsets[-1]), np.nan),
+                )
+            )
+    return batches
 
 
 def _resampled(

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from comparison import compare_executors, compare_peers, small_crystals
 from crystal_data import DATA
 from jarvis_job import measure_certificates, measure_memory, measure_times
@@ -31,9 +32,7 @@ from scaling import measure_scaling
 from startup import measure_startup
 from tables import FIELDS, long_rows, markdown
 
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-}
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 PARTS = ("peers", "job", "scaling", "startup")
 DISTRIBUTIONS = (
     "madelung", "numpy", "scipy", "torch", "epsteinlib", "torch-pme", "pymatgen-core",
@@ -63,7 +62,7 @@ def run_job(options: argparse.Namespace, step: Step) -> dict[str, Any]:
     step("crystals of the job")
     batches, origin = make_job(options.data, count, options.seed)
     atoms = sum(len(batch.numbers) for batch in batches)
-    pairs = sum(int((batch.offsets[1:] - batch.offsets[:-1]) @ (batch.offsets[1:] - batch.offsets[:-1])) for batch in batches)
+    pairs = sum(int((np.diff(batch.offsets) ** 2).sum()) for batch in batches)
     times = measure_times(batches, options.turns, step)
     step("certificates of the job")
     certificates = measure_certificates(batches)
@@ -75,7 +74,7 @@ def run_job(options: argparse.Namespace, step: Step) -> dict[str, Any]:
         "origin": origin,
         "times": times,
         "certificates": certificates,
-        "memory": measure_memory(options.data, count, options.seed),
+        "memory": measure_memory(batches),
     }
 
 

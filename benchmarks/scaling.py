@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,7 @@ def supercell(counts: tuple[int, int, int], seed: int) -> md.Crystal:
     return md.Crystal(crystal.cell, crystal.positions + shifts, crystal.numbers)
 
 
-def measure_scaling(
-    largest: int, turns: int, seed: int, step: Callable[[str], None]
-) -> list[Row]:
+def measure_scaling(largest: int, turns: int, seed: int, step: Callable[[str], None]) -> list[Row]:
     """Time three potentials at 1e-6, natively and, for smaller cells, by PyTorch operations."""
     potentials = [md.Coulomb(), md.London(), md.Pauli(3.0)]
     rows = []
@@ -40,14 +39,8 @@ def measure_scaling(
         if atoms > largest:
             break
         step(f"cell of {atoms} atoms")
-
-        def native(crystal: md.Crystal = crystal) -> object:
-            return ours(crystal, potentials, TOLERANCE)
-
-        def torch(crystal: md.Crystal = crystal) -> object:
-            return ours(crystal, potentials, TOLERANCE, "torch")
-
-        runs = {"native": native} | ({"torch": torch} if atoms <= LARGEST_FOR_TORCH else {})
+        executors = ["native", *(["torch"] if atoms <= LARGEST_FOR_TORCH else [])]
+        runs = {name: partial(ours, crystal, potentials, TOLERANCE, name) for name in executors}
         timings = contest(runs, turns)
         row: Row = {
             "atoms": atoms,

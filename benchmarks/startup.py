@@ -23,6 +23,7 @@ def measure_startup(runs: int) -> dict[str, Any]:
         name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
     }
     seconds = []
+    before = os.times()
     for _ in range(runs + 1):
         begun = time.perf_counter()
         subprocess.run(
@@ -32,9 +33,12 @@ def measure_startup(runs: int) -> dict[str, Any]:
             env=environment,
         )
         seconds.append(time.perf_counter() - begun)
+    after = os.times()
+    cpu = sum(after[2:4]) - sum(before[2:4])
     return {
         "runs": runs,
         "first_seconds": seconds[0],
         "median_seconds": float(np.median(seconds[1:])),
         "slowest_seconds": max(seconds[1:]),
+        "mean_cpu_seconds": cpu / (runs + 1),
     }

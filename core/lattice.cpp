@@ -80,12 +80,12 @@ bool reduce_once(double basis[3][3], double transform[3][3]) {
     const double y0 = floor_of((b02 * norm[1] - b12 * b01) / determinant);
     const double y1 = floor_of((b12 * norm[0] - b02 * b01) / determinant);
     double best = norm[2] * still_shorter, best0 = 0, best1 = 0;
-    for (double p = y0; p <= y0 + 1; ++p)
-      for (double q = y1; q <= y1 + 1; ++q) {
-        double trial[3];
-        for (int k = 0; k < 3; ++k) trial[k] = basis[2][k] - p * basis[0][k] - q * basis[1][k];
-        if (const double length = dot(trial, trial); length < best) best = length, best0 = p, best1 = q;
-      }
+    for (int corner = 0; corner < 4; ++corner) {
+      const double p = y0 + (corner & 1), q = y1 + (corner >> 1);
+      double trial[3];
+      for (int k = 0; k < 3; ++k) trial[k] = basis[2][k] - p * basis[0][k] - q * basis[1][k];
+      if (const double length = dot(trial, trial); length < best) best = length, best0 = p, best1 = q;
+    }
     if (best0 == 0 && best1 == 0) return any;
     subtract_row(basis, 2, best0, 0);
     subtract_row(basis, 2, best1, 1);
@@ -130,6 +130,7 @@ bool reduce(const double* cell, Lattice& lattice) {
   std::memcpy(lattice.basis, cell, sizeof lattice.basis);
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) lattice.transform[i][j] = i == j ? 1 : 0;
+  if (!(std::fabs(invert(lattice.given, lattice.inverse)) > 0)) return false;
   for (int pass = 0; pass < 20 && reduce_once(lattice.basis, lattice.transform); ++pass)
     multiply(lattice.transform, lattice.given, lattice.basis);
   lattice.volume = std::fabs(invert(lattice.basis, lattice.inverse));

@@ -9,9 +9,11 @@
 #endif
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -120,6 +122,12 @@ struct Batch {
   }
 
  private:
+  static bool all_finite(const double* values, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      if (!std::isfinite(values[i])) return false;
+    return true;
+  }
+
   void check(std::size_t kernels, std::size_t parameters) const {
     const std::size_t n = count();
     bool good = cells.shape(1) == 3 && cells.shape(2) == 3 && positions.shape(1) == 3 && offsets.shape(0) == n + 1 &&
@@ -127,30 +135,42 @@ struct Batch {
                 tolerances.shape(1) == kernels && splitting.shape(0) == n && offsets.data()[0] == 0 &&
                 offsets.data()[n] == static_cast<std::int64_t>(positions.shape(0));
     for (std::size_t b = 0; good && b < n; ++b) good = atoms(b) > 0;
+    if (good && !(all_finite(cells.data(), 9 * n) && all_finite(positions.data(), 3 * positions.shape(0))))
+      throw nb::value_error("a cell or a position is not finite");
     for (const Potential& potential : potentials)
       good = good && potential.kernel >= Kernel::coulomb && potential.kernel <= Kernel::inverse_power;
     if (!good) throw nb::value_error("the arrays of a batch do not fit together");
   }
 };
 
-// Runs work(workspace, b) for every crystal; each thread takes the next few that are left.
+// Runs work(variant, workspace, b) for every crystal; each thread takes the next few that are left. The first crystal
+// that fails ends the work.
 template <class Work>
 void for_each_crystal(std::size_t count, int threads, Work&& work) {
   const Variant& variant = *chosen_variant();
   constexpr std::size_t portion = 8;
   std::atomic<std::size_t> next{0};
-  std::atomic<std::int64_t> failed{-1};
+  std::mutex lock;
+  std::string failure;
+  const auto fail = [&](std::size_t b, const char* why) {
+    const std::lock_guard<std::mutex> guard(lock);
+    if (failure.empty()) failure = "crystal " + std::to_string(b) + ": " + why;
+    next = count;
+  };
   const auto run = [&] {
     const std::unique_ptr<Workspace, void (*)(Workspace*)> workspace(variant.create(), variant.destroy);
     for (std::size_t begin = next.fetch_add(portion); begin < count; begin = next.fetch_add(portion))
-      for (std::size_t b = begin; b < begin + portion && b < count; ++b)
-        if (!work(variant, workspace.get(), b)) failed = static_cast<std::int64_t>(b);
+      for (std::size_t b = begin; b < begin + portion && b < count; ++b) try {
+          if (!work(variant, workspace.get(), b)) return fail(b, "its cell has no volume");
+        } catch (const std::exception& problem) {
+          return fail(b, problem.what());
+        }
   };
   std::vector<std::thread> others;
   for (int t = 1; t < threads; ++t) others.emplace_back(run);
   run();
   for (std::thread& thread : others) thread.join();
-  if (failed >= 0) throw std::runtime_error("the cell of crystal " + std::to_string(failed.load()) + " has no volume");
+  if (!failure.empty()) throw std::runtime_error(failure);
 }
 
 nb::tuple forward(Input<double, 3> cells, Input<double, 2> positions, Input<std::int64_t, 1> offsets,

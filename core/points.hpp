@@ -2,9 +2,19 @@
 // Pohst) in the triangular frame of the reduced cell.
 #pragma once
 
+#include <stdexcept>
+
 #include "plan.hpp"
 
 namespace madelung::MADELUNG_VARIANT {
+
+// Cells so thin that a cutoff takes in more lattice points than this are refused, before memory is asked for.
+inline constexpr double most_points = 1e8;
+
+inline std::size_t room_for(double points) {
+  if (!(points < most_points)) throw std::length_error("a cutoff takes in more than 10^8 lattice points");
+  return static_cast<std::size_t>(points) + 2 * width;
+}
 
 // Translations that can bring a difference vector of the cell within the cutoff, sorted into shells so that a short
 // difference tries few of them. The first is zero.
@@ -17,7 +27,7 @@ class Translations {
     cutoff_ = cutoff;
     const double reach = cutoff + longest_difference_, square = reach * reach;
     const PointBound bound(lattice.edge[0], lattice.edge[1], lattice.edge[2]);
-    const std::size_t room = static_cast<std::size_t>(bound.inside(reach)) + width;
+    const std::size_t room = room_for(bound.inside(reach));
     double *x = raw_x_.require(room), *y = raw_y_.require(room), *z = raw_z_.require(room);
     count_ = 0;
     append_line(lattice, 0, 0, 0, 0, x, y, z);
@@ -47,9 +57,8 @@ class Translations {
 
   // How many of the sorted translations to try for a difference of this length.
   std::size_t candidates(double length) const {
-    if (longest_difference_ <= 0) return end_[shells - 1];
-    const int shell = static_cast<int>(length / longest_difference_ * shells);
-    return end_[shell < shells ? shell : shells - 1];
+    if (!(length < longest_difference_)) return end_[shells - 1];
+    return end_[static_cast<int>(length / longest_difference_ * shells)];
   }
   std::size_t count() const { return count_; }
   const double* x() const { return x_.data(); }
@@ -137,7 +146,7 @@ class Waves {
     const double y0 = -lattice.skew10 * e0 * e1, z1 = -lattice.skew21 * e1 * e2;
     const double z0 = (lattice.skew10 * lattice.skew21 * e1 - lattice.skew20) * e0 * e2;
     const PointBound bound(e0, e1, e2);
-    const std::size_t room = static_cast<std::size_t>(0.5 * bound.inside(cutoff)) + 2 * width;
+    const std::size_t room = room_for(0.5 * bound.inside(cutoff));
     double* square = square_.require(room);
     Line* lines = lines_.require(room);
     const double limit = cutoff * cutoff;

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import madelung as md
-from madelung.sums import job
+from madelung.sums import complete, job, torch_executor
 
 FACE = 0.5 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
 # A6 and A12 of the face-centred cubic lattice.
@@ -153,6 +153,28 @@ def test_an_unreachable_tolerance_is_reported() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sums(tiny, md.InversePower(12), relative_tolerance=1e-9)
+
+
+@pytest.mark.parametrize("carelessness", [1.0, 30.0, 3000.0])
+def test_only_rounding_ends_the_passes(
+    monkeypatch: pytest.MonkeyPatch, carelessness: float
+) -> None:
+    """An executor that leaves out too much is asked again, one that can do no more is not."""
+    run = torch_executor.run_torch
+    passes = []
+
+    def careless(task: job.Job, tolerances: Any) -> job.Outcome:
+        passes.append(tolerances)
+        return run(task, carelessness * tolerances)
+
+    monkeypatch.setattr(complete, "choose_executor", lambda name, task: careless)
+    potentials = [md.Coulomb(), 3.0 * md.Coulomb() - md.London()]
+    assert sums(crystal(3), potentials, tolerance=1e-7).reached.all()
+    passes.clear()
+    with pytest.warns(md.ToleranceWarning):
+        result = sums(crystal(3), md.Coulomb(), tolerance=1e-17)
+    assert result.certificate[0] < 1e-12
+    assert len(passes) <= 4
 
 
 def test_refusals() -> None:

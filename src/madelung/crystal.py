@@ -27,7 +27,7 @@ from madelung.arrays import (
 from madelung.elements import ELEMENT_SYMBOLS, chemical_formula
 from madelung.errors import CrystalError
 
-__all__ = ["Crystal", "CrystalBatch", "as_crystals"]
+__all__ = ["Crystal", "CrystalBatch", "as_batch", "as_crystals"]
 
 # A cell is flat when its volume is this small a part of the product of its edge lengths: the
 # rounding of its entries alone could then have made the volume.
@@ -178,7 +178,8 @@ class Crystal:
         Raises
         ------
         CrystalError
-            If it is not periodic in all three directions, or its cell has no volume.
+            If it is not periodic in all three directions, or its cell has no volume: less than
+            1e-13 of the product of its edge lengths, which rounding alone could have made.
         """
         if not self.pbc.all():
             raise crystal_error(
@@ -233,13 +234,14 @@ class Crystal:
 
     def _require_volume(self) -> None:
         cell = to_numpy(self.cell)
-        lengths = np.linalg.norm(cell, axis=1)
-        unit = cell / np.where(lengths > 0.0, lengths, 1.0)[:, None]
-        if not lengths.all() or abs(np.linalg.det(unit)) < _FLAT_CELL:
+        share = float(_relative_volumes(cell))
+        if share < _FLAT_CELL:
             raise crystal_error(
                 self.source,
-                f"the cell has no volume (lattice vectors {cell.tolist()}); give three lattice "
-                "vectors that do not lie in one plane",
+                "the cell has no volume that can be told from rounding: the lattice vectors "
+                f"{cell.tolist()} span {share:.1e} of the product of their lengths, and at least "
+                f"{_FLAT_CELL:g} is needed; give three that do not lie in one plane, and those of "
+                "a reduced cell if these are very skewed",
             )
 
 
@@ -325,6 +327,32 @@ class CrystalBatch:
         """Go through the crystals in order."""
         return (self[index] for index in range(len(self)))
 
+    def name(self, index: int) -> str:
+        """Return what to call a crystal in a message: its source, or its number and formula."""
+        atoms = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return self.sources[index] or f"crystal {index} ({chemical_formula(self.numbers[atoms])})"
+
+    def require_periodic(self) -> CrystalBatch:
+        """Return this batch if each crystal fills space.
+
+        Raises
+        ------
+        CrystalError
+            For the first crystal that is not periodic in all directions, or has no volume.
+        """
+        flat = _relative_volumes(to_numpy(self.cells)) < _FLAT_CELL
+        for index in np.flatnonzero(flat | ~self.pbc.all(axis=1)):
+            self[int(index)].require_periodic()
+        return self
+
+
+def as_batch(crystals: Any) -> tuple[CrystalBatch, bool]:
+    """Turn whatever a public function was given into a batch; see :func:`as_crystals`."""
+    if isinstance(crystals, CrystalBatch):
+        return crystals, False
+    members, single = as_crystals(crystals)
+    return CrystalBatch.from_crystals(members), single
+
 
 def as_crystals(crystals: Any) -> tuple[list[Crystal], bool]:
     """Turn whatever a public function was given into a list of crystals.
@@ -361,6 +389,13 @@ def as_crystals(crystals: Any) -> tuple[list[Crystal], bool]:
             raise CrystalError(f"item {index}: {_not_a_crystal(item)}")
         members.append(crystal)
     return members, False
+
+
+def _relative_volumes(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(...) volumes of (..., 3, 3) cells, relative to the products of their edge lengths."""
+    lengths = np.linalg.norm(cells, axis=-1, keepdims=True)
+    volumes = np.abs(np.linalg.det(cells / np.where(lengths > 0.0, lengths, 1.0)))
+    return np.where(lengths.all(axis=(-2, -1)), volumes, 0.0)
 
 
 def _as_crystal(item: Any) -> Crystal | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, CrystalBatch, as_crystals
+from madelung.crystal import CrystalBatch, as_batch
 from madelung.errors import PotentialError, ToleranceWarning
 from madelung.sums.base import Potential, is_tensor, scalar_value
 from madelung.sums.combinations import Combination, as_combination
@@ -25,9 +25,13 @@ __all__ = ["CompleteSums", "complete_sums"]
 # The first pass of a relative tolerance only has to find out how large the sums are.
 _FIRST_TOLERANCE = 1e-3
 _PASSES = 8
-# How far below the goal a second attempt aims where rounding took its share of the tolerance.
-_SHARPER = 0.25
+# How much lower the next pass may aim where a certificate missed its goal, and must.
+_LARGEST_STEP = 1e-3
+_SMALLEST_STEP = 0.25
+# A lower aim that leaves this part of the certificate shows that most of it is rounding.
+_ALL_ROUNDING = 0.9
 _EPSILON = float(np.finfo(np.float64).eps)
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,7 @@ def complete_sums(
 ) -> CompleteSums:
     """Sum pair potentials over all images of an infinite crystal, for every pair of its atoms.
 
-    S(i, j) is the sum of v(|r_j - r_i + R|) over all lattice vectors R, leaving out the term at
+    S(i, j) is the sum of ``v(|r_j - r_i + R|)`` over all lattice vectors R, leaving out the term at
     zero distance. For 1/r it is Ewald's sum with a uniform neutralising background and tin-foil
     boundary; for r^-n with n < 3 the analytic continuation in n.
 
@@ -152,8 +156,8 @@ def complete_sums(
     -----
     P. P. Ewald, Ann. Phys. 369, 253 (1921); R. E. Crandall (2012) for general exponents.
     """
-    members, single = as_crystals(crystals)
-    batch = CrystalBatch.from_crystals([member.require_periodic() for member in members])
+    batch, single = as_batch(crystals)
+    batch.require_periodic()
     requested = _as_potentials(potentials)
     _check_tolerances(tolerance, relative_tolerance)
     mixture = Mixture.of(requested)
@@ -163,7 +167,7 @@ def complete_sums(
     result = CompleteSums(
         tuple(requested), outcome.values, job.pair_offsets, outcome.certificates, goals, single
     )
-    _warn_if_missed(result, members)
+    _warn_if_missed(result, batch)
     return result
 
 
@@ -254,6 +258,7 @@ def _refine(
     shape = (len(job), len(mixture.rows))
     first = max(tolerance, _FIRST_TOLERANCE) if relative_tolerance > 0.0 else tolerance
     requests = np.full(shape, first)
+    before = np.full(shape, np.inf)
     total = mixture.combine(run(job, mixture.primitive_tolerances(requests)), job)
     for _ in range(_PASSES):
         scales = job.largest(total.values) if relative_tolerance > 0.0 else np.zeros(shape)
@@ -261,10 +266,12 @@ def _refine(
         # While a sum is not known better than its size, its size is only a guess.
         sure = np.maximum(scales - total.certificates, 1e-3 * scales)
         wanted = np.maximum(tolerance, relative_tolerance * sure)
-        again = _requests_to_repeat(requests, wanted, total.certificates, goals)
-        chosen = np.flatnonzero((again < requests).any(axis=1))
+        again = _next_requests(requests, wanted, goals, total.certificates, before)
+        lowered = again < requests
+        chosen = np.flatnonzero(lowered.any(axis=1))
         if len(chosen) == 0:
             break
+        before[lowered] = total.certificates[lowered]
         requests[chosen] = again[chosen]
         part = job.select(chosen)
         tolerances = mixture.primitive_tolerances(requests[chosen])
@@ -273,18 +280,21 @@ def _refine(
     return total, goals
 
 
-def _requests_to_repeat(
+def _next_requests(
     requests: NDArray[np.float64],
     wanted: NDArray[np.float64],
-    certificates: NDArray[np.float64],
     goals: NDArray[np.float64],
+    certificates: NDArray[np.float64],
+    before: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the tolerances of a further pass; unchanged where there is nothing to gain."""
-    missed = certificates > goals
-    sharper = np.where(requests > wanted, wanted, _SHARPER * wanted)
-    # A certificate far above what was requested is all rounding; a second sharpening gains nothing.
-    hopeless = (certificates > 4.0 * requests) | (requests < 0.5 * wanted)
-    return np.where(missed & ~hopeless, np.minimum(sharper, requests), requests)
+    missing = goals / np.maximum(np.maximum(certificates, goals), _TINY)
+    steps = np.clip(0.5 * missing, _LARGEST_STEP, _SMALLEST_STEP)
+    lower = np.where(requests > wanted, wanted, steps * requests)
+    # What is left out falls with the request and rounding does not, so that only a certificate
+    # that a lower request did not bring down is all rounding.
+    falling = (requests > wanted) | (certificates < _ALL_ROUNDING * before)
+    return np.where((certificates > goals) & falling, lower, requests)
 
 
 def _as_potentials(potentials: Any) -> list[Potential | Combination]:
@@ -317,15 +327,14 @@ def _stack(lines: list[Any]) -> Any:
     return np.stack(lines)
 
 
-def _warn_if_missed(result: CompleteSums, crystals: Sequence[Crystal]) -> None:
+def _warn_if_missed(result: CompleteSums, batch: CrystalBatch) -> None:
     missed = np.argwhere(result.certificates > result.goals)
     if len(missed) == 0:
         return
     lines = []
     for row, column in missed[:3]:
-        name = crystals[row].source or f"crystal {row} ({crystals[row].formula})"
         lines.append(
-            f"{name}, {result.potentials[column]!r}: certified error "
+            f"{batch.name(int(row))}, {result.potentials[column]!r}: certified error "
             f"{result.certificates[row, column]:.1e}, asked for {result.goals[row, column]:.1e}"
         )
     more = f"; and {len(missed) - 3} more" if len(missed) > 3 else ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.errors import CrystalError
 from madelung.sums.job import Job, Outcome
 
 __all__ = ["run_native"]
@@ -30,6 +31,11 @@ def run_native(job: Job, tolerances: NDArray[np.float64]) -> Outcome:
     Outcome
         Its values are an array if the job has no tensors, and otherwise a tensor that can be
         differentiated once.
+
+    Raises
+    ------
+    CrystalError
+        If a cell is so thin that its cutoffs take in too many lattice points.
     """
     if job.has_tensors:
         from madelung.sums.autograd import run_native_on_tensors
@@ -37,5 +43,8 @@ def run_native(job: Job, tolerances: NDArray[np.float64]) -> Outcome:
         return run_native_on_tensors(_core, job, tolerances)
     parameters = np.array([potential.number for potential in job.potentials])
     arguments = job.native_arguments(job.cells, job.positions, parameters, tolerances)
-    values, certificates = _core.forward(*arguments)
+    try:
+        values, certificates = _core.forward(*arguments)
+    except RuntimeError as problem:
+        raise CrystalError(str(problem)) from None
     return Outcome(np.asarray(values), np.asarray(certificates))

@@ -32,6 +32,8 @@ _GRID = np.concatenate([0.05 * 1.2 ** np.arange(52), [690.0]])
 # Splittings that are tried, as t = kappa² pi / V^(2/3).
 _KAPPAS = np.array([0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7, 1.9, 2.1, 2.4, 2.7, 3.1])
 _FIRST_KAPPA = 1.6
+# Terms have to fall by about this exponent more because there are ever more of them.
+_EXTRA_FALL = 3.0
 # Nanoseconds of PyTorch on one core: for each candidate image, each image inside the cutoff (and
 # again for each potential), each pair and reciprocal vector for each potential, each atom and
 # reciprocal vector.
@@ -203,15 +205,20 @@ def _numpy(values: torch.Tensor) -> Array:
     return values.detach().cpu().numpy()
 
 
-def _targets(task: _Task, index: int, splitting: Array) -> Array:
-    """Return (B,) allowed truncations, not below the rounding of the sum's own constants."""
+def _sizes(task: _Task, index: int, splitting: Array) -> Array:
+    """Return (B,) sizes of a potential's largest terms."""
     potential = task.potentials[index]
     rates, volumes = torch.as_tensor(splitting), torch.as_tensor(task.volumes)
     constants = np.abs(_numpy(potential.background(rates, volumes)))
     constants = constants + _numpy(potential.self_term(rates))
     nearest = _numpy(potential.energy(torch.as_tensor(task.shortest)))
-    floor = np.minimum(constants + nearest, 1e300) * _EPSILON
-    return np.maximum(_SHARE * task.tolerances[:, index], np.maximum(floor, 1e-280))
+    return np.minimum(constants + nearest, 1e300)
+
+
+def _targets(task: _Task, index: int, sizes: Array) -> Array:
+    """Return (B,) allowed truncations, not below the rounding of terms of these sizes."""
+    floor = np.maximum(sizes * _EPSILON, 1e-280)
+    return np.maximum(_SHARE * task.tolerances[:, index], floor)
 
 
 def _split_cutoffs(task: _Task, splitting: Array) -> tuple[Array, Array]:
@@ -220,7 +227,7 @@ def _split_cutoffs(task: _Task, splitting: Array) -> tuple[Array, Array]:
     wave = np.zeros(task.tolerances.shape)
     volumes = task.volumes[:, None]
     for index, potential in enumerate(task.potentials):
-        targets = _targets(task, index, splitting)
+        targets = _targets(task, index, _sizes(task, index, splitting))
         rates = _numpy(potential.reciprocal_rate(torch.as_tensor(splitting)))
 
         def beyond_real(u: Array, potential: Potential = potential) -> Array:
@@ -268,8 +275,7 @@ def _direct_cutoffs(task: _Task) -> Array:
 def _solve(beyond: Callable[[Array], Array], targets: Array) -> Array:
     """Return (B,) values u, close to the smallest, with beyond(u) <= target from there on.
 
-    The bound falls nearly exponentially: the logarithm is interpolated between grid points, and
-    the upper of the two is taken where rounding makes that a little too hopeful.
+    The bound falls nearly exponentially: its logarithm is interpolated between grid points.
     """
     limits = np.log(targets)
     table = _log(beyond(_GRID[None, :]))
@@ -282,9 +288,7 @@ def _solve(beyond: Callable[[Array], Array], targets: Array) -> Array:
     # The logarithm bends upwards at its left end for steep powers: the chord errs on the safe side
     # there, and elsewhere a small surplus makes it do so.
     between = _GRID[upper - 1] + (_GRID[upper] - _GRID[upper - 1]) * np.minimum(share + 0.02, 1.0)
-    reached = _log(beyond(between[:, None]))[:, 0] <= limits
-    found = np.where(reached, between, _GRID[upper])
-    return np.where(last < 0, _GRID[0], found)
+    return np.where(last < 0, _GRID[0], between)
 
 
 def _log(values: Array) -> Array:
@@ -308,15 +312,17 @@ def _cost(task: _Task, radius: Array, wave_radius: Array, split: Array, evaluate
 def _cheapest_splitting(task: _Task, first: Array, unit: Array) -> Array:
     """Return (B,) splittings that should cost least.
 
-    In units of their decay lengths the cutoffs depend little on the splitting, so that those found
-    for one serve to judge the others.
+    In units of their decay lengths the cutoffs depend little on the splitting and the space: terms
+    must fall exponentially from their largest to what is allowed.
     """
-    real, wave = _split_cutoffs(task, first)
-    depth = (real**2).max(axis=1) * first
-    wave_depth = (wave**2).max(axis=1) / first
+    falls = []
+    for index in range(len(task.potentials)):
+        sizes = _sizes(task, index, first)
+        falls.append(np.log(np.maximum(sizes / _targets(task, index, sizes), 1.0)))
+    depth = np.max(falls, axis=0) + _EXTRA_FALL
     trial = _KAPPAS[None, :] ** 2 * unit[:, None]
     radius = np.sqrt(depth[:, None] / trial)
-    wave_radius = np.sqrt(wave_depth[:, None] * trial)
+    wave_radius = np.sqrt(depth[:, None] * trial) / math.pi
     count = float(len(task.potentials))
     cost = _cost(task, radius, wave_radius, np.array(count), count)
     rows = np.arange(len(first))

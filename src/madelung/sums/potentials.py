@@ -45,7 +45,7 @@ _LARGEST_GROWTH = 400.0
 # Errors in units of the machine epsilon: of a closed form, of one by quadrature, and of exp(-x)
 # for each unit of x. Measured errors are about four times smaller.
 _CLOSED_FORM_ERROR = 16.0
-_QUADRATURE_ERROR = 64.0
+_QUADRATURE_ERROR = 40.0
 _EXPONENTIAL_ERROR = 6.0
 
 
