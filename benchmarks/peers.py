@@ -141,11 +141,12 @@ def _torch_pme_candidates(
             charges, cell, positions, cutoff, pairs, distances,
             full_neighbor_list=True, accuracy=TORCH_PME_ACCURACY,
         )  # fmt: skip
-    # Its tuner misses the accuracy for many small cells. Where the Gaussian factors of both
-    # spaces have fallen to a tenth of the accuracy, it is reached.
+    # Its tuner misses the accuracy for many small cells, since the grid of wave vectors ends at
+    # half of 2 pi/wavelength. The other setting is cut off in both spaces where the Gaussian
+    # factors have fallen to a tenth of the accuracy.
     decay = math.sqrt(-2.0 * math.log(0.1 * TORCH_PME_ACCURACY))
     alike = cutoff / decay
-    settings = [(tuned, parameters["lr_wavelength"]), (alike, 2.0 * math.pi * alike / decay)]
+    settings = [(tuned, parameters["lr_wavelength"]), (alike, math.pi * alike / decay)]
     for smearing, wavelength in settings:
         law = _torch_pme_law(torchpme, potential, smearing)
         calculator = torchpme.EwaldCalculator(law, wavelength, full_neighbor_list=True).double()

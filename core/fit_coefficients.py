@@ -1,7 +1,7 @@
 """Fit the polynomials of ``coefficients.hpp`` with mpmath (Chebyshev interpolation, 40 digits).
 
-Run ``python core/fit_coefficients.py > core/coefficients.hpp``.  Each comment states the size of the
-first neglected Chebyshev coefficient, a measure of the relative error of the fit.
+Run ``python core/fit_coefficients.py > core/coefficients.hpp``. Each comment states the size of
+the first neglected Chebyshev coefficient, a measure of the relative error of the fit.
 """
 
 from collections.abc import Callable
