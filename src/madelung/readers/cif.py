@@ -246,8 +246,6 @@ def _refuse_shared_positions(
     sites: list[_Site],
     source: str,
 ) -> None:
-    from scipy.spatial import cKDTree
-
     tolerance = coincidence_distance(cell)
     wrapped = fractional - np.floor(fractional)
     owners = parents
@@ -256,7 +254,7 @@ def _refuse_shared_positions(
         low = wrapped[:, axis] < margins[axis]
         wrapped = np.concatenate([wrapped, wrapped[low] + np.eye(3)[axis]])
         owners = np.concatenate([owners, owners[low]])
-    pairs = cKDTree(wrapped @ cell).query_pairs(tolerance, output_type="ndarray")
+    pairs = _close_pairs(wrapped @ cell, tolerance)
     for first, second in np.sort(owners[pairs], axis=1):
         one, other = sites[first], sites[second]
         # A file without symmetry that lists an atom twice says so plainly; it is taken at its word.
@@ -269,3 +267,17 @@ def _refuse_shared_positions(
             "stand at the same position: a mixed site, or a site that symmetry already makes; keep "
             "one of them",
         )
+
+
+# Up to here all distances are computed faster than SciPy is imported.
+_FEW_POINTS = 600
+
+
+def _close_pairs(points: NDArray[np.float64], tolerance: float) -> NDArray[np.intp]:
+    """(m, 2) pairs of points that are at most a tolerance apart."""
+    if len(points) > _FEW_POINTS:
+        from scipy.spatial import cKDTree
+
+        return cKDTree(points).query_pairs(tolerance, output_type="ndarray")
+    squares = sum((column[:, None] - column) ** 2 for column in points.T)
+    return np.argwhere(np.triu(squares <= tolerance**2, k=1))
