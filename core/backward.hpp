@@ -42,6 +42,7 @@ class Backward {
   }
 
  private:
+  static constexpr int wave_block = 2;  // reciprocal vectors whose sums stay in registers
   static constexpr int xx = 0, yy = 1, zz = 2, yz = 3, xz = 4, xy = 5;
 
   double diagonal(int p) const {
@@ -194,9 +195,9 @@ class Backward {
     for (int p = 0; p < potentials; ++p) gather(term_of_row_[row + p], i, cotangent + p * atoms_ * width);
     const double *ci = s_.cosines.data() + s_.group(i), *si = s_.sines.data() + s_.group(i);
     Vector force[3] = {broadcast(0), broadcast(0), broadcast(0)};
-    constexpr int block = 2;
+    constexpr int block = wave_block;
     for (std::size_t k = 0; k < waves; k += block) {
-      const int count = waves - k < block ? 1 : block;
+      const int count = waves - k < block ? static_cast<int>(waves - k) : block;
       Vector u[potentials][block], v[potentials][block];
       for (int p = 0; p < potentials; ++p)
         for (int q = 0; q < block; ++q) u[p][q] = v[p][q] = broadcast(0);
@@ -218,21 +219,25 @@ class Backward {
     }
   }
 
-  // The phases of one wave more than there are may be read; what comes of it is not used.
+  // The phases of a few waves more than there are may be read; what comes of them is not used.
   template <int potentials, int block>
   void accumulate(const double* cotangent, std::size_t k, Vector (&u)[potentials][block],
                   Vector (&v)[potentials][block]) const {
-    for (std::ptrdiff_t j = 0; j < atoms_; ++j) {
-      const std::size_t at = s_.group(j) + k * width + j % width;
-      const double *c = s_.cosines.data() + at, *s = s_.sines.data() + at;
+    const auto add_atom = [&](const double* c, const double* s, const double* g) {
       for (int p = 0; p < potentials; ++p) {
-        const Vector g = load(cotangent + (p * atoms_ + j) * width);
+        const Vector weight = load(g + p * atoms_ * width);
         for (int q = 0; q < block; ++q) {
-          u[p][q] += g * c[q * width];
-          v[p][q] += g * s[q * width];
+          u[p][q] += weight * c[q * width];
+          v[p][q] += weight * s[q * width];
         }
       }
-    }
+    };
+    const double *c = s_.cosines.data() + k * width, *s = s_.sines.data() + k * width, *g = cotangent;
+    const std::size_t group = s_.waves.count() * width;
+    std::ptrdiff_t j = 0;
+    for (; j + width <= atoms_; j += width, c += group, s += group)
+      for (int lane = 0; lane < width; ++lane, g += width) add_atom(c + lane, s + lane, g);
+    for (int lane = 0; j < atoms_; ++j, ++lane, g += width) add_atom(c + lane, s + lane, g);
   }
 
   void gather(int p, std::ptrdiff_t i, double* to) const {

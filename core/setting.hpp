@@ -97,7 +97,7 @@ class Setting {
   // Atoms come in groups, one in each lane.
   void make_phases(std::ptrdiff_t count) {
     if (weight_rows == 0 || count < 2) return;
-    const std::size_t size = padded(count) * waves.count() + width;  // one wave more may be read
+    const std::size_t size = padded(count) * waves.count() + 2 * width;  // two waves more may be read
     double *c = cosines.require(size), *s = sines.require(size);
     for (std::ptrdiff_t i = 0; i < count; i += width) {
       const Vector fractional[3] = {load(&atoms.fractional[0][i]), load(&atoms.fractional[1][i]),
