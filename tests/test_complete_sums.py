@@ -210,7 +210,7 @@ def test_a_missing_core_is_noticed_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(job, "_noticed", False)
-    monkeypatch.setattr(job.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(job, "_core_is_installed", lambda: False)
     with caplog.at_level(logging.WARNING, logger="madelung"):
         for _ in range(2):
             sums(crystal(1), md.Coulomb(), executor="auto")

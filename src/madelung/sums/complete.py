@@ -263,6 +263,8 @@ def _refine(
     for _ in range(_PASSES):
         scales = job.largest(total.values) if relative_tolerance > 0.0 else np.zeros(shape)
         goals = np.maximum(tolerance, relative_tolerance * scales)
+        if (total.certificates <= goals).all():
+            break
         # While a sum is not known better than its size, its size is only a guess.
         sure = np.maximum(scales - total.certificates, 1e-3 * scales)
         wanted = np.maximum(tolerance, relative_tolerance * sure)

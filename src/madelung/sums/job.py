@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ def choose_executor(name: str, job: Job) -> Executor:
         raise ValueError(f"the native executor cannot do this: {obstacle}; use executor='torch'")
     if name == "torch" or obstacle:
         return _torch_executor()
-    if importlib.util.find_spec("madelung._core") is not None:
+    if _core_is_installed():
         from madelung.sums.native_executor import run_native
 
         return run_native
@@ -201,6 +201,11 @@ def choose_executor(name: str, job: Job) -> Executor:
         )
     _notice_missing_core()
     return _torch_executor()
+
+
+@cache
+def _core_is_installed() -> bool:
+    return importlib.util.find_spec("madelung._core") is not None
 
 
 def _torch_executor() -> Executor:
