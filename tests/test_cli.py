@@ -259,10 +259,9 @@ def test_every_structure_of_a_file(tmp_path: Path) -> None:
     assert [item["formula"] for item in every] == ["Na4Cl4", "CsCl"]
 
 
-def test_a_table_comes_in_time_and_without_heavy_imports() -> None:
-    """From a file to a table in 1.5 s, start-up included, where the native core does the sums."""
+def test_a_table_comes_without_heavy_imports() -> None:
+    """Start-up stays short because nothing heavy is loaded; benchmarks/startup.py times it."""
     pytest.importorskip("madelung._core")
-    command = [sys.executable, "-m", "madelung.cli", "sums", str(example_path("NaCl"))]
     code = (
         "import sys; from madelung.cli import app; "
         "app(['sums', 'example:NaCl'], standalone_mode=False); "
@@ -272,20 +271,3 @@ def test_a_table_comes_in_time_and_without_heavy_imports() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip().endswith("[]")
-    assert min(processor_time(command) for _ in range(3)) < 1.5
-
-
-def processor_time(command: list[str]) -> float:
-    """Run a command and return the seconds of processor time that it took.
-
-    On a machine that does nothing else a table takes less wall time than that; wall time itself
-    would make a test that fails whenever the machine is busy.
-    """
-    before = os.times()
-    subprocess.run(command, check=True, capture_output=True)
-    after = os.times()
-    return (
-        after.children_user
-        + after.children_system
-        - (before.children_user + before.children_system)
-    )
