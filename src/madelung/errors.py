@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CrystalError", "MadelungError", "PotentialError", "ToleranceWarning"]
+__all__ = [
+    "CrystalError",
+    "DatasetError",
+    "MadelungError",
+    "ModelError",
+    "PotentialError",
+    "ToleranceWarning",
+    "TrainingError",
+]
 
 
 class MadelungError(Exception):
@@ -19,6 +27,22 @@ class CrystalError(MadelungError, ValueError):
 
 class PotentialError(MadelungError, ValueError):
     """A potential, or a parameter of one, for which no complete sum is defined."""
+
+
+class DatasetError(MadelungError, ValueError):
+    """A data set that cannot be found, read, downloaded or written.
+
+    The message names the file or address, the record where it is known, what is wrong, and what to
+    do about it.
+    """
+
+
+class ModelError(MadelungError, ValueError):
+    """A model that cannot be found or loaded, or whose files are damaged."""
+
+
+class TrainingError(MadelungError, ValueError):
+    """A training run that cannot start, resume or go on."""
 
 
 class ToleranceWarning(UserWarning):

@@ -1,0 +1,38 @@
+"""How crystals become graphs; apart from the code that does it, so that it loads at once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["GraphSettings"]
+
+
+class GraphSettings(BaseModel):
+    """How the graph of a crystal is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    neighbours: int = Field(16, ge=1, le=200, description="Nearest neighbours of each atom.")
+    tie_tolerance: float = Field(
+        1e-3,
+        ge=0.0,
+        description="Atoms no more than this (Å) beyond the last neighbour count as ties.",
+    )
+    potentials: tuple[str, ...] = Field(
+        ("coulomb", "london", "pauli:3"),
+        description="Potentials whose complete sums are taken for every pair; empty for none.",
+    )
+    pauli: Literal["true", "published"] = Field(
+        "true",
+        description="'published' repeats the scaling of PotNet's public code, alpha V^(-1/6), "
+        "which depends on the choice of cell; 'true' is the sum of exp(-alpha r).",
+    )
+    tolerance: float = Field(1e-6, gt=0.0, description="Absolute error allowed in the sums.")
+    merge_tolerance: float = Field(
+        1e-4,
+        ge=0.0,
+        description="Edges of a crystal whose distances (Å) and sums differ by no more than this "
+        "count as equal when atoms that symmetry makes equivalent are merged; 0 merges nothing.",
+    )

@@ -1,0 +1,93 @@
+"""What is written down about a model beside its weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from madelung.errors import ModelError
+from madelung.graph_settings import GraphSettings
+from madelung.models.settings import PotNetSettings
+
+__all__ = ["CARD_FILE", "CARD_FORMAT", "ModelCard", "TargetCard", "read_card"]
+
+CARD_FILE = "card.json"
+"""Name of the file in a model's folder."""
+CARD_FORMAT = 1
+"""Version of the format; all earlier ones stay readable."""
+
+
+class TargetCard(BaseModel):
+    """One quantity that a model predicts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="Name, as in the data set.")
+    unit: str = Field("", description="Unit; empty for a pure number.")
+    description: str = Field("", description="What it is, in a few words.")
+    factor_68: float = Field(
+        1.0, description="Widens the expected error so that 68 % of validation errors are within."
+    )
+    factor_90: float = Field(2.0, description="The same for 90 %.")
+    errors: dict[str, Any] = Field(
+        default_factory=dict, description="Errors on the test crystals: count, mae, interval, ..."
+    )
+
+
+class ModelCard(BaseModel):
+    """Where a model comes from, what it is for, and all that its predictions depend on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = Field(CARD_FORMAT, description="Version of this format.")
+    name: str = Field(description="Name of the model.")
+    purpose: str = Field("", description="What it may be used for, and what not.")
+    targets: list[TargetCard] = Field(description="What it predicts.")
+    graph: GraphSettings = Field(description="How crystals become graphs.")
+    network: PotNetSettings = Field(description="Architecture and size.")
+    elements: dict[str, int] = Field(
+        default_factory=dict, description="In how many training crystals each element occurs."
+    )
+    training: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Data, licence, split, seed, settings, commit, command, time.",
+    )
+    weights_sha256: str = Field("", description="Checksum of the weights.")
+
+
+def read_card(folder: str | os.PathLike[str]) -> ModelCard:
+    """Read the card of a model from its folder.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, damaged, or was written by a later version.
+    """
+    path = Path(folder) / CARD_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ModelError(
+            f"{path}: cannot be read ({problem.strerror}); give a model's folder or a name that "
+            "'madelung models' lists"
+        ) from None
+    except ValueError as problem:
+        raise ModelError(f"{path}: no JSON ({problem}); copy the model again") from None
+    version = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise ModelError(f"{path}: no card of a model (it states no format)")
+    if version > CARD_FORMAT:
+        raise ModelError(
+            f"{path}: format {version} is newer than this version of Madelung reads "
+            f"({CARD_FORMAT}); update Madelung"
+        )
+    try:
+        return ModelCard.model_validate(content)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: {place}: {first['msg']}") from None

@@ -1,0 +1,112 @@
+"""Predictions for the crystals in many files, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from madelung.arrays import crystal_error
+from madelung.crystal import Crystal
+from madelung.errors import CrystalError
+from madelung.io import iterate
+from madelung.models.model import CrystalModel, Prediction
+
+__all__ = ["FilePrediction", "predict_files"]
+
+_CRYSTALS_IN_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class FilePrediction:
+    """What a model says about one crystal of a file, or why it says nothing.
+
+    Parameters
+    ----------
+    file
+        The file's name as it was given.
+    source
+        The file, with the record where it holds several.
+    formula
+        Chemical formula, or None if the crystal could not be read.
+    prediction
+        The prediction, or None.
+    problem
+        Why there is none, or None.
+    """
+
+    file: str
+    source: str
+    formula: str | None = None
+    prediction: Prediction | None = None
+    problem: CrystalError | None = None
+
+
+def predict_files(
+    model: CrystalModel,
+    paths: Iterable[str | Path],
+    *,
+    target: str | None = None,
+    every: bool = False,
+    max_atoms: int = 2000,
+    threads: int = 1,
+) -> Iterator[FilePrediction]:
+    """Predict a property of the crystals of many files, in order and with bounded memory.
+
+    Parameters
+    ----------
+    model
+        The model.
+    paths
+        Files to read.
+    target
+        Which of the model's targets; its default if None.
+    every
+        Whether to take every structure of a file that holds several, and not the last alone.
+    max_atoms
+        Crystals with more atoms are refused: the sums of n atoms take n² numbers.
+    threads
+        Threads for the complete sums.
+
+    Yields
+    ------
+    FilePrediction
+        One for each crystal, and one for each file or crystal that cannot be used.
+    """
+    waiting: list[tuple[str, Crystal | CrystalError]] = []
+    for path, item in iterate(paths, every=every):
+        waiting.append((str(path), _checked(item, max_atoms)))
+        if len(waiting) == _CRYSTALS_IN_BATCH:
+            yield from _predicted(model, waiting, target, threads)
+            waiting = []
+    yield from _predicted(model, waiting, target, threads)
+
+
+def _checked(item: Crystal | CrystalError, max_atoms: int) -> Crystal | CrystalError:
+    if isinstance(item, CrystalError):
+        return item
+    if len(item) > max_atoms:
+        return crystal_error(
+            item.source,
+            f"{len(item)} atoms, and the limit is {max_atoms}; raise it (--max-atoms) if that is "
+            "meant",
+        )
+    try:
+        return item.require_periodic()
+    except CrystalError as problem:
+        return problem
+
+
+def _predicted(
+    model: CrystalModel,
+    waiting: list[tuple[str, Crystal | CrystalError]],
+    target: str | None,
+    threads: int,
+) -> Iterator[FilePrediction]:
+    usable = [item for _, item in waiting if isinstance(item, Crystal)]
+    predictions = iter(model.predict(usable, target=target, threads=threads))
+    for file, item in waiting:
+        if isinstance(item, Crystal):
+            yield FilePrediction(file, item.source or file, item.formula, next(predictions))
+        else:
+            yield FilePrediction(file, file, problem=item)

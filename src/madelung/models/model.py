@@ -1,0 +1,301 @@
+"""A trained model: weights, card, and prediction."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from madelung.crystal import Crystal, as_crystals
+from madelung.elements import ELEMENT_SYMBOLS
+from madelung.errors import ModelError
+from madelung.graph import CrystalGraph, build_graph
+from madelung.models.card import CARD_FILE, ModelCard, TargetCard, read_card
+from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.novelty import Novelty
+from madelung.models.potnet import PotNet
+from madelung.models.targets import TargetScale
+from madelung.outputs import whole_file
+
+__all__ = ["WEIGHTS_FILE", "CrystalModel", "Outputs", "Prediction"]
+
+WEIGHTS_FILE = "weights.safetensors"
+_CRYSTALS_IN_BATCH = 64
+# Atoms squared of the crystals of a batch; a larger crystal goes alone.
+_PAIRS_IN_BATCH = 200_000
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one crystal.
+
+    Parameters
+    ----------
+    target
+        Name of the quantity.
+    value
+        Predicted value.
+    unit
+        Unit of the value and of its uncertainty.
+    uncertainty
+        Half-width of the interval that holds the true value of 68 % of crystals like the
+        validation crystals.
+    uncertainty_90
+        The same for 90 %.
+    novelty
+        Distance from the training crystals; above one, the crystal is unusual.
+    warnings
+        Reasons to distrust the prediction.
+    """
+
+    target: str
+    value: float
+    unit: str
+    uncertainty: float
+    uncertainty_90: float
+    novelty: float
+    warnings: tuple[str, ...] = field(default=())
+
+
+class CrystalModel:
+    """A network with all that turns its numbers into predictions.
+
+    Parameters
+    ----------
+    card
+        What is known about the model.
+    network
+        The network.
+    scale
+        Turns its outputs into values in their units.
+    novelty
+        Tells unusual crystals.
+    target
+        The target that :meth:`predict` gives unless told otherwise; the first one if None.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such target.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: PotNet,
+        scale: TargetScale,
+        novelty: Novelty,
+        target: str | None = None,
+    ) -> None:
+        self.card = card
+        self.network = network
+        self.scale = scale
+        self.novelty = novelty
+        self.target = card.targets[0].name if target is None else target
+        self._column(self.target)
+
+    def __repr__(self) -> str:
+        """Return a line that names the model."""
+        names = ", ".join(target.name for target in self.card.targets)
+        return f"CrystalModel({self.card.name!r}, targets: {names})"
+
+    @classmethod
+    def from_card(cls, card: ModelCard, target: str | None = None) -> CrystalModel:
+        """Build a model with fresh weights."""
+        network = PotNet(card.network, len(card.targets), len(card.graph.potentials))
+        count = len(card.targets)
+        return cls(
+            card, network, TargetScale.empty(count), Novelty.empty(card.network.features), target
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], target: str | None = None) -> CrystalModel:
+        """Read a model from its folder.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing or damaged, or was written by a later version.
+        """
+        place = Path(folder)
+        card = read_card(place)
+        model = cls.from_card(card, target)
+        model._load_weights(place / WEIGHTS_FILE)
+        model.network.eval()
+        return model
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the model into a folder: ``card.json`` and ``weights.safetensors``.
+
+        The card names the checksum of the weights and is written last.
+        """
+        from safetensors.torch import save_file
+
+        place = Path(folder)
+        with whole_file(place / WEIGHTS_FILE) as temporary:
+            save_file(self.tensors(), str(temporary))
+            self.card.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        with whole_file(place / CARD_FILE) as temporary:
+            temporary.write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return place
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all weights by name."""
+        parts = {"network": self.network, "scale": self.scale, "novelty": self.novelty}
+        return {
+            f"{part}.{name}": value.detach().contiguous()
+            for part, module in parts.items()
+            for name, value in module.state_dict().items()
+        }
+
+    def predict(self, crystals: Any, *, target: str | None = None, threads: int = 1) -> Any:
+        """Predict a property of crystals.
+
+        Parameters
+        ----------
+        crystals
+            A path, ASE ``Atoms``, a pymatgen ``Structure``, a :class:`Crystal`, a batch, or a
+            sequence of these.
+        target
+            Which of the model's targets; its default if None.
+        threads
+            Threads for the complete sums.
+
+        Returns
+        -------
+        Prediction or list of Prediction
+            One for one crystal, else a list in order.
+
+        Raises
+        ------
+        CrystalError
+            If a crystal is not periodic in three directions or has no volume.
+        ModelError
+            If the model has no such target.
+        """
+        members, single = as_crystals(crystals)
+        column = self._column(self.target if target is None else target)
+        predictions: list[Prediction] = []
+        for group in _groups(members):
+            outputs = self.evaluate(build_graph(group, self.card.graph, threads=threads))
+            predictions.extend(self._describe(group, outputs, column))
+        return predictions[0] if single else predictions
+
+    @torch.no_grad()
+    def evaluate(self, graph: CrystalGraph) -> Outputs:
+        """Run the network on graphs and return values and expected errors in their units."""
+        self.network.eval()
+        standardised, log_scales, embedding = self.network(graph)
+        values = self.scale.restore(standardised, graph)
+        errors = torch.exp(log_scales.double()) * self.scale.spread
+        return Outputs(values, errors, embedding, self.novelty(embedding))
+
+    def _column(self, target: str) -> int:
+        names = [card.name for card in self.card.targets]
+        if target not in names:
+            raise ModelError(
+                f"model {self.card.name!r} does not predict {target!r}; it predicts "
+                f"{', '.join(names)}"
+            )
+        return names.index(target)
+
+    def _describe(
+        self, crystals: Sequence[Crystal], outputs: Outputs, column: int
+    ) -> Iterable[Prediction]:
+        card: TargetCard = self.card.targets[column]
+        for index, crystal in enumerate(crystals):
+            error = float(outputs.errors[index, column])
+            novelty = float(outputs.novelty[index])
+            yield Prediction(
+                target=card.name,
+                value=float(outputs.values[index, column]),
+                unit=card.unit,
+                uncertainty=card.factor_68 * error,
+                uncertainty_90=card.factor_90 * error,
+                novelty=novelty,
+                warnings=tuple(self._warnings(crystal, novelty)),
+            )
+
+    def _warnings(self, crystal: Crystal, novelty: float) -> Iterable[str]:
+        symbols = {number: ELEMENT_SYMBOLS[number] for number in crystal.species}
+        unseen = [symbol for symbol in symbols.values() if not self.card.elements.get(symbol)]
+        if unseen:
+            yield f"elements never seen in training: {', '.join(unseen)}"
+        heavy = [symbol for number, symbol in symbols.items() if number > KNOWN_ELEMENTS]
+        if heavy:
+            yield f"elements without features: {', '.join(heavy)}"
+        if novelty > 1.0:
+            yield f"unlike the training crystals: distance {novelty:.2f} of the usual limit"
+
+    def _load_weights(self, path: Path) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            data = path.read_bytes()
+        except OSError as problem:
+            raise ModelError(
+                f"{path}: cannot be read ({problem.strerror}); is it a model?"
+            ) from None
+        if self.card.weights_sha256 and hashlib.sha256(data).hexdigest() != (
+            self.card.weights_sha256
+        ):
+            raise ModelError(f"{path}: damaged (its checksum is not the card's); copy it again")
+        try:
+            tensors = load(data)
+        except SafetensorError as problem:
+            raise ModelError(f"{path}: no safetensors file ({problem})") from None
+        parts = {"network": self.network, "scale": self.scale, "novelty": self.novelty}
+        for part, module in parts.items():
+            own = {
+                name.removeprefix(f"{part}."): value
+                for name, value in tensors.items()
+                if name.startswith(f"{part}.")
+            }
+            try:
+                module.load_state_dict(own)
+            except RuntimeError as problem:
+                raise ModelError(f"{path}: does not fit the card: {problem}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """Results for B crystals and T targets.
+
+    Parameters
+    ----------
+    values
+        (B, T) predictions in their units, float64.
+    errors
+        (B, T) expected absolute errors before calibration, float64.
+    embedding
+        (B, F) embeddings.
+    novelty
+        (B,) distances from the training crystals.
+    """
+
+    values: Tensor
+    errors: Tensor
+    embedding: Tensor
+    novelty: Tensor
+
+
+def _groups(crystals: Sequence[Crystal]) -> Iterable[list[Crystal]]:
+    """Cut a list into batches that fit into memory."""
+    group: list[Crystal] = []
+    pairs = 0
+    for crystal in crystals:
+        own = len(crystal) ** 2
+        if group and (len(group) == _CRYSTALS_IN_BATCH or pairs + own > _PAIRS_IN_BATCH):
+            yield group
+            group, pairs = [], 0
+        group.append(crystal)
+        pairs += own
+    if group:
+        yield group

@@ -1,0 +1,93 @@
+"""Models that come with the package, and models by name or path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from madelung.errors import ModelError
+from madelung.models.card import CARD_FILE
+
+if TYPE_CHECKING:
+    from madelung.models.model import CrystalModel
+
+__all__ = ["SHIPPED_MODELS", "ShippedModel", "load", "model_folder"]
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that comes with the package.
+
+    Parameters
+    ----------
+    name
+        What it is asked for by.
+    folder
+        Its folder inside the package.
+    target
+        The target it gives.
+    """
+
+    name: str
+    folder: str
+    target: str
+
+
+SHIPPED_MODELS: tuple[ShippedModel, ...] = (
+    ShippedModel("formation-energy", "potnet-jarvis", "formation_energy_peratom"),
+    ShippedModel("total-energy", "potnet-jarvis", "optb88vdw_total_energy"),
+    ShippedModel("band-gap", "potnet-jarvis", "optb88vdw_bandgap"),
+    ShippedModel("bulk-modulus", "potnet-jarvis", "bulk_modulus_kv"),
+)
+"""All of them; several names may share the weights of one network."""
+
+
+def model_folder(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """Find the folder of a model, and the target that its name stands for.
+
+    Parameters
+    ----------
+    name
+        A shipped name, a model's folder, or the folder of a run that holds one.
+
+    Raises
+    ------
+    ModelError
+        If there is neither.
+    """
+    for model in SHIPPED_MODELS:
+        if model.name == name:
+            return Path(str(files(__package__) / "weights" / model.folder)), model.target
+    for place in (Path(name), Path(name) / "model"):
+        if (place / CARD_FILE).is_file():
+            return place, None
+    known = ", ".join(model.name for model in SHIPPED_MODELS)
+    raise ModelError(f"there is no model {str(name)!r}; give a folder, or one of {known}")
+
+
+def load(name: str | os.PathLike[str], *, target: str | None = None) -> CrystalModel:
+    """Load a model.
+
+    Parameters
+    ----------
+    name
+        A name that ``madelung models`` lists, or the folder of a model or of a training run.
+    target
+        Which of its targets it gives; the name's, or the model's first, if None.
+
+    Returns
+    -------
+    CrystalModel
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or target, or a file is missing or damaged.
+    """
+    from madelung.models.model import CrystalModel
+
+    folder, own = model_folder(name)
+    return CrystalModel.load(folder, target or own)
