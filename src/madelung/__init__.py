@@ -10,9 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from madelung.crystal import Crystal, CrystalBatch, as_crystals
-    from madelung.errors import CrystalError, MadelungError, PotentialError, ToleranceWarning
+    from madelung.data.dataset import open_dataset
+    from madelung.errors import (
+        CrystalError,
+        DatasetError,
+        MadelungError,
+        ModelError,
+        PotentialError,
+        ToleranceWarning,
+        TrainingError,
+    )
     from madelung.examples import example
+    from madelung.graph import CrystalGraph, build_graph
+    from madelung.graph_settings import GraphSettings
     from madelung.io import iterate, read, read_all
+    from madelung.models.files import predict_files
+    from madelung.models.model import CrystalModel, Prediction
+    from madelung.models.settings import PotNetSettings
+    from madelung.models.shipped import load
     from madelung.sums import (
         BornMayer,
         Buckingham,
@@ -37,6 +52,9 @@ if TYPE_CHECKING:
     )
     from madelung.sums.files import sum_files
     from madelung.sums.plots import plot_sums
+    from madelung.training.report import evaluate_dataset
+    from madelung.training.settings import TrainingSettings
+    from madelung.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -49,26 +67,41 @@ __all__ = [
     "Crystal",
     "CrystalBatch",
     "CrystalError",
+    "CrystalGraph",
+    "CrystalModel",
+    "DatasetError",
     "Electrostatics",
     "Gaussian",
+    "GraphSettings",
     "InversePower",
     "LennardJones",
     "London",
     "MadelungError",
+    "ModelError",
     "Morse",
     "Pauli",
+    "PotNetSettings",
     "Potential",
     "PotentialError",
+    "Prediction",
     "ToleranceWarning",
+    "Trainer",
+    "TrainingError",
+    "TrainingSettings",
     "Yukawa",
     "__version__",
     "as_crystals",
+    "build_graph",
     "complete_sums",
     "electrostatics",
+    "evaluate_dataset",
     "example",
     "iterate",
+    "load",
     "madelung_constant",
+    "open_dataset",
     "plot_sums",
+    "predict_files",
     "read",
     "read_all",
     "site_potentials",
@@ -76,6 +109,21 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CrystalGraph": "graph",
+    "build_graph": "graph",
+    "GraphSettings": "graph_settings",
+    "DatasetError": "errors",
+    "ModelError": "errors",
+    "TrainingError": "errors",
+    "open_dataset": "data.dataset",
+    "predict_files": "models.files",
+    "CrystalModel": "models.model",
+    "Prediction": "models.model",
+    "PotNetSettings": "models.settings",
+    "load": "models.shipped",
+    "evaluate_dataset": "training.report",
+    "TrainingSettings": "training.settings",
+    "Trainer": "training.trainer",
     "Crystal": "crystal",
     "CrystalBatch": "crystal",
     "as_crystals": "crystal",

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from madelung import __version__
-from madelung.cli.sums import sums
 from madelung.errors import MadelungError
 
 __all__ = ["app", "main"]
 
+# In the order in which they are listed. A command's module is imported when it is called for.
+_COMMANDS = ("sums", "predict", "train", "evaluate", "models", "data")
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported one at a time, so that each starts as fast as it can."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"madelung.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="madelung",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command(no_args_is_help=True)(sums)
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,7 +61,7 @@ def common(
         ),
     ] = False,
 ) -> None:
-    """Complete lattice sums of crystals, with certified errors."""
+    """Complete lattice sums of crystals, with certified errors, and properties learnt from them."""
 
 
 def main() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import typer
 from rich.console import Console
 
+from madelung.cli.inputs import EXAMPLE_PREFIX
 from madelung.errors import CrystalError
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from madelung.sums.files import FileSums
     from madelung.sums.names import NamedPotential
 
-__all__ = ["Pictures", "Report", "open_output", "with_progress"]
+__all__ = ["Pictures", "Report", "open_output", "report_problems", "with_progress"]
 
+Entry = TypeVar("Entry")
 _PIPED_WIDTH = 200
-_EXAMPLE_PREFIX = "example:"
 
 
 @dataclass
@@ -97,24 +98,13 @@ class Report:
 
     def conclude(self) -> None:
         """Report what could not be used; the exit code is 1 if nothing could."""
-        for text in self.problems:
-            print(f"not used: {text}", file=sys.stderr)
-        total = self.done + len(self.problems)
-        if self.problems and total > 1:
-            print(
-                f"{self.done} of {total} crystals summed, {len(self.problems)} not used",
-                file=sys.stderr,
-            )
         if self.missed:
             print(
                 f"{self.missed} crystals missed the tolerance in double precision; their "
                 "certificates say what was reached",
                 file=sys.stderr,
             )
-        if total == 0:
-            raise CrystalError("no files found; name crystal files or folders that hold them")
-        if self.done == 0:
-            raise typer.Exit(1)
+        report_problems(self.done, self.problems, "summed")
 
 
 class Pictures:
@@ -154,7 +144,7 @@ class Pictures:
             raise typer.BadParameter(str(problem), param_hint="--plot") from None
 
     def _path(self, file: str) -> Path:
-        name = Path(file.removeprefix(_EXAMPLE_PREFIX)).name.split(".")[0]
+        name = Path(file.removeprefix(EXAMPLE_PREFIX)).name.split(".")[0]
         count = self._used.get(name, 0)
         self._used[name] = count + 1
         if self._only is not None and count == 0:
@@ -163,21 +153,54 @@ class Pictures:
         return self._folder / self._pattern.format(name=numbered)
 
 
+def report_problems(done: int, problems: Sequence[str], what: str) -> None:
+    """List on stderr what could not be used.
+
+    Parameters
+    ----------
+    done
+        Crystals that went well.
+    problems
+        What was wrong with the others.
+    what
+        What was done with the crystals, for the count at the end.
+
+    Raises
+    ------
+    CrystalError
+        If there was no crystal at all.
+    typer.Exit
+        With exit code 1 if none went well.
+    """
+    for text in problems:
+        print(f"not used: {text}", file=sys.stderr)
+    total = done + len(problems)
+    if problems and total > 1:
+        print(f"{done} of {total} crystals {what}, {len(problems)} not used", file=sys.stderr)
+    if total == 0:
+        raise CrystalError("no files found; name crystal files or folders that hold them")
+    if done == 0:
+        raise typer.Exit(1)
+
+
 @contextmanager
-def open_output(output: Path | None, form: str) -> Iterator[TextIO]:
-    """Open the output, a file that appears when all is written, or the screen."""
+def open_output(output: Path | None, form: str, stem: str = "sums") -> Iterator[TextIO]:
+    """Open the output, a file that appears when all is written, or the screen.
+
+    In a folder the file is called by the stem and the form.
+    """
     if output is None:
         yield sys.stdout
         return
     from madelung.outputs import whole_file
 
     is_folder = output.is_dir() or output.suffix == ""
-    path = output / f"sums.{form}" if is_folder else output
+    path = output / f"{stem}.{form}" if is_folder else output
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         yield stream
 
 
-def with_progress(entries: Iterable[FileSums], files: int, *, quiet: bool) -> Iterator[FileSums]:
+def with_progress(entries: Iterable[Entry], files: int, *, quiet: bool) -> Iterator[Entry]:
     """Show on stderr how far a long job is, if a person is watching and nothing else is printed."""
     console = Console(stderr=True)
     if files < 2 or not console.is_terminal or (quiet and sys.stdout.isatty()):

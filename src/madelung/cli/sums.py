@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from madelung.cli import options
+from madelung.cli.single import single_command
 from madelung.errors import PotentialError
 
 if TYPE_CHECKING:
     from madelung.sums.files import FileSums
     from madelung.sums.names import NamedPotential
 
-__all__ = ["sums"]
+__all__ = ["app", "sums"]
 
-_EXAMPLE_PREFIX = "example:"
 # More crystals than this are listed with one line each.
 _MOST_TABLES = 10
 
@@ -85,15 +84,16 @@ def sums(
     executor: options.Executor = options.ExecutorName.auto,
     threads: options.Threads = None,
 ) -> None:
+    from madelung.cli.inputs import choose_form, example_paths
     from madelung.cli.report import Pictures, Report, open_output, with_progress
     from madelung.sums.files import find_files, sum_files
 
     _check_tolerances(tolerance, relative_tolerance)
     named = _parse_potentials(potentials)
     rule = _parse_charges(charges)
-    examples = _example_paths(files)
+    examples = example_paths(files)
     paths = find_files(examples.get(file, file) for file in files)
-    form = _choose_form(as_json, as_csv, output)
+    form = choose_form(as_json, as_csv, output)
     entries = sum_files(
         paths,
         [item.potential for item in named],
@@ -121,6 +121,7 @@ def sums(
 
 
 sums.__doc__ = _HELP
+app = single_command(sums)
 
 
 def _check_tolerances(tolerance: float, relative_tolerance: float) -> None:
@@ -157,28 +158,8 @@ def _parse_charges(text: str | None) -> dict[str, float] | str | None:
     return charges
 
 
-def _example_paths(files: Sequence[str]) -> dict[str, Path]:
-    """Return the paths of the examples that are asked for, by the name they are asked by."""
-    from madelung.examples import example_path
-
-    return {
-        file: example_path(file.removeprefix(_EXAMPLE_PREFIX))
-        for file in files
-        if file.startswith(_EXAMPLE_PREFIX)
-    }
-
-
 def _named_as_given(entry: FileSums, examples: dict[str, Path]) -> FileSums:
     for name, path in examples.items():
         if entry.file == str(path) and entry.crystal is not None:
             return replace(entry, file=name, crystal=replace(entry.crystal, source=name))
     return entry
-
-
-def _choose_form(as_json: bool, as_csv: bool, output: Path | None) -> str:
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
-    suffix = "" if output is None else output.suffix.lower()
-    if as_json or (suffix == ".json" and not as_csv):
-        return "json"
-    return "csv" if as_csv or suffix == ".csv" else "txt"

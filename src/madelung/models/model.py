@@ -187,6 +187,31 @@ class CrystalModel:
             predictions.extend(self._describe(group, outputs, column))
         return predictions[0] if single else predictions
 
+    def annotate(self, images: Any, *, target: str | None = None) -> list[Prediction]:
+        """Write predictions into ASE ``Atoms``, so that files written by ASE keep them.
+
+        Parameters
+        ----------
+        images
+            ASE ``Atoms``, or a sequence of them. ``info`` gets ``predicted_NAME`` with the value,
+            NAME being the target's, ``predicted_NAME_uncertainty`` and ``predicted_NAME_warnings``.
+        target
+            Which of the model's targets; its default if None.
+
+        Returns
+        -------
+        list of Prediction
+            In order.
+        """
+        members = [images] if hasattr(images, "get_atomic_numbers") else list(images)
+        predictions: list[Prediction] = self.predict(members, target=target)
+        for atoms, prediction in zip(members, predictions, strict=True):
+            name = f"predicted_{prediction.target}"
+            atoms.info[name] = prediction.value
+            atoms.info[f"{name}_uncertainty"] = prediction.uncertainty
+            atoms.info[f"{name}_warnings"] = "; ".join(prediction.warnings)
+        return predictions
+
     @torch.no_grad()
     def evaluate(self, graph: CrystalGraph) -> Outputs:
         """Run the network on graphs and return values and expected errors in their units."""

@@ -1,0 +1,110 @@
+"""``madelung evaluate``: errors of a model on crystals whose values are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from madelung.cli import options
+from madelung.cli.single import single_command
+
+if TYPE_CHECKING:
+    from madelung.training.report import EvaluationReport
+
+__all__ = ["app", "evaluate"]
+
+_HELP = """
+Compare a model with the known values of a data set.
+
+Shows the mean absolute and root-mean-square error, R², a bootstrap interval, how often the true \
+value is within the stated uncertainty, the worst crystals, and, where the crystals are those of a \
+published test, the errors of published models on them.
+
+[bold]Examples[/bold]
+
+  madelung evaluate formation-energy example:jarvis
+
+  madelung evaluate run example:jarvis --part val --out evaluation
+
+  madelung evaluate band-gap folder/ --target band_gap --json
+"""
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="As for 'madelung train'.")],
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which target.", show_default="the model's"),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Named split.", show_default="the target's, if any"),
+    ] = None,
+    part: Annotated[
+        str, typer.Option(metavar="PART", help="train, val, test, or all of it.")
+    ] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for JSON, CSV and the picture of errors."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    threads: options.Threads = None,
+) -> None:
+    from madelung.data.dataset import open_dataset
+    from madelung.models.shipped import load
+    from madelung.training.report import evaluate_dataset, save_report
+
+    if part not in ("train", "val", "test", "all"):
+        raise typer.BadParameter("choose train, val, test or all", param_hint="--part")
+    report = evaluate_dataset(
+        load(model), open_dataset(dataset), target=target, split=split, part=part, threads=threads
+    )
+    if out is not None:
+        save_report(report, out)
+    if as_json:
+        typer.echo(json.dumps(report.as_object(), indent=2))
+    else:
+        _print(report, out)
+
+
+evaluate.__doc__ = _HELP
+app = single_command(evaluate)
+
+
+def _print(report: EvaluationReport, out: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    errors, console = report.errors, Console()
+    low, high = errors.mae_interval
+    table = Table(title=f"{report.target}, {errors.count} crystals", show_header=False)
+    table.add_row("MAE", f"{errors.mae:.4g} {report.unit} (95 %: {low:.4g} to {high:.4g})")
+    table.add_row("RMSE", f"{errors.rmse:.4g} {report.unit}")
+    table.add_row("R²", f"{errors.r2:.4f}")
+    table.add_row("error of the mean (MAD)", f"{errors.mad:.4g} {report.unit}")
+    table.add_row("within the 68 % interval", f"{100 * errors.coverage_68:.1f} %")
+    table.add_row("within the 90 % interval", f"{100 * errors.coverage_90:.1f} %")
+    console.print(table)
+    if report.published:
+        rows = sorted(
+            [*report.published.items(), ("this model", errors.mae)], key=lambda row: row[1]
+        )
+        others = Table("model", f"MAE ({report.unit})", title="the same crystals, others' models")
+        for name, mae in rows:
+            others.add_row(name, f"{mae:.4g}", style="bold" if name == "this model" else "")
+        console.print(others)
+    worst = Table("crystal", "true", "predicted", "± 68 %", "novelty", title="largest errors")
+    for row in report.worst:
+        worst.add_row(
+            row["id"], f"{row['truth']:.4g}", f"{row['prediction']:.4g}",
+            f"{row['uncertainty']:.2g}", f"{row['novelty']:.2f}",
+        )  # fmt: skip
+    console.print(worst)
+    if report.seen_in_training:
+        console.print("[bold]These crystals were used to train the model.[/bold]")
+    if out is not None:
+        console.print(f"written to {out}", markup=False)

@@ -1,0 +1,103 @@
+"""``madelung models``: what models there are, and what is known about one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from madelung.cli import options
+
+if TYPE_CHECKING:
+    from madelung.models.card import ModelCard, TargetCard
+
+__all__ = ["app", "models"]
+
+_HELP = """
+List the models that come with Madelung, or show the card of one.
+
+[bold]Examples[/bold]
+
+  madelung models
+
+  madelung models formation-energy
+
+  madelung models run --json
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+Name = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME|PATH", help="Model to show; all if none.", show_default=False),
+]
+
+
+def models(name: Name = None, as_json: options.AsJson = False) -> None:
+    from madelung.models.card import read_card
+    from madelung.models.shipped import SHIPPED_MODELS, model_folder
+
+    chosen = [model.name for model in SHIPPED_MODELS] if name is None else [name]
+    places = {own: model_folder(own) for own in chosen}
+    cards = {own: (read_card(folder), target) for own, (folder, target) in places.items()}
+    if as_json:
+        content = [
+            {"model": own, "target": target or card.targets[0].name, "card": card.model_dump()}
+            for own, (card, target) in cards.items()
+        ]
+        typer.echo(json.dumps(content, indent=2))
+    elif name is None:
+        _print_list(cards)
+    else:
+        _print_card(cards[name][0])
+
+
+models.__doc__ = _HELP
+app.command()(models)
+
+
+def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "predicts", "unit", "MAE on test crystals", "trained on")
+    for name, (card, wanted) in cards.items():
+        target = next(item for item in card.targets if wanted in (None, item.name))
+        training = card.training
+        table.add_row(
+            name,
+            target.name,
+            target.unit,
+            _error(target),
+            f"{training['crystals']['train']} crystals, {training['dataset']}",
+        )
+    Console().print(table)
+
+
+def _print_card(card: ModelCard) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{card.name}[/bold]  {card.purpose}")
+    table = Table("predicts", "unit", "MAE on test crystals", "within 90 %")
+    for target in card.targets:
+        coverage = target.errors.get("coverage_90")
+        within = "" if coverage is None else f"{100 * coverage:.0f} %"
+        table.add_row(target.name, target.unit, _error(target), within)
+    console.print(table)
+    facts = Table(show_header=False)
+    for key, value in card.training.items():
+        if not isinstance(value, dict):
+            facts.add_row(key, str(value))
+    facts.add_row("crystals", str(card.training.get("crystals", "")))
+    facts.add_row("network", card.network.model_dump_json())
+    facts.add_row("graph", card.graph.model_dump_json())
+    console.print(facts)
+
+
+def _error(target: TargetCard) -> str:
+    if not target.errors:
+        return "not tested"
+    low, high = target.errors["mae_interval"]
+    return f"{target.errors['mae']:.4g} ({low:.4g} to {high:.4g}; {target.errors['count']})"

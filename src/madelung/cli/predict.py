@@ -1,0 +1,184 @@
+"""``madelung predict``: a property of the crystals in files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from madelung.cli import options
+from madelung.cli.single import single_command
+
+if TYPE_CHECKING:
+    from madelung.models.files import FilePrediction
+
+__all__ = ["app", "predict"]
+
+_HELP = """
+Predict a property of crystals, with its uncertainty.
+
+The uncertainty is the half-width of the interval that held the true value of 68 % of validation \
+crystals. A warning says where a crystal is unlike those that the model was trained on.
+
+[bold]Examples[/bold]
+
+  madelung predict NaCl.cif
+
+  madelung predict example:TiO2 --model band-gap --json
+
+  madelung predict folder/ --model run --csv --output predictions.csv
+"""
+_COLUMNS = ("file", "formula", "value", "unit", "uncertainty", "warnings")
+
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH",
+        help="A name that 'madelung models' lists, or the folder of a model or training run.",
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which of the model's targets.",
+        show_default="the one the model's name stands for, or its first",
+    ),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Write CSV with one row for each crystal.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="File for the result (.json, .csv or .txt), or a folder. It appears when all is done.",
+        show_default="the screen",
+    ),
+]
+
+
+def predict(
+    files: options.CrystalFiles,
+    model: ModelName = "formation-energy",
+    target: TargetName = None,
+    as_json: options.AsJson = False,
+    as_csv: AsCsv = False,
+    output: Output = None,
+    every: options.Every = False,
+    strict: options.Strict = False,
+    max_atoms: options.MaxAtoms = 2000,
+    threads: options.Threads = None,
+) -> None:
+    from madelung.cli.inputs import choose_form, example_paths
+    from madelung.cli.report import open_output, with_progress
+    from madelung.models.files import predict_files
+    from madelung.models.shipped import load
+    from madelung.sums.files import find_files
+    from madelung.sums.job import available_cores
+
+    form = choose_form(as_json, as_csv, output)
+    loaded = load(model, target=target)
+    examples = example_paths(files)
+    given = {str(path): name for name, path in examples.items()}
+    paths = find_files(examples.get(file, file) for file in files)
+    entries = predict_files(
+        loaded, paths, every=every, max_atoms=max_atoms, threads=threads or available_cores()
+    )
+    with open_output(output, form, "predictions") as stream:
+        report = _Report(form, stream, given)
+        for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
+            if entry.problem is not None and strict:
+                raise entry.problem
+            report.add(entry)
+        report.close()
+    report.conclude()
+
+
+predict.__doc__ = _HELP
+app = single_command(predict)
+
+
+class _Report:
+    """Writes predictions as they come, and counts what could not be used.
+
+    Parameters
+    ----------
+    form
+        ``"json"``, ``"csv"`` or ``"txt"``.
+    stream
+        Where to write.
+    given
+        Names of files that were asked for by another name than their path.
+    """
+
+    def __init__(self, form: str, stream: TextIO, given: dict[str, str]) -> None:
+        self._form, self._stream, self._given = form, stream, given
+        self._separator = "[\n"
+        self._rows = csv.writer(stream)
+        self._problems: list[str] = []
+        self._done = 0
+        if form == "csv":
+            self._rows.writerow([*_COLUMNS, "error"])
+
+    def add(self, entry: FilePrediction) -> None:
+        """Write one crystal."""
+        if entry.problem is None:
+            self._done += 1
+        else:
+            self._problems.append(str(entry.problem))
+        name = self._given.get(entry.source, entry.source)
+        content = _as_object(name, entry)
+        if self._form == "json":
+            self._stream.write(self._separator)
+            self._separator = ",\n"
+            self._stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False))
+        elif self._form == "csv":
+            content["warnings"] = "; ".join(content.get("warnings", []))
+            self._rows.writerow([content.get(column, "") for column in (*_COLUMNS, "error")])
+        elif entry.prediction is not None:
+            self._stream.write(_as_line(name, entry) + "\n")
+
+    def close(self) -> None:
+        """End the output."""
+        if self._form == "json":
+            self._stream.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+    def conclude(self) -> None:
+        """Report what could not be used; the exit code is 1 if nothing could."""
+        from madelung.cli.report import report_problems
+
+        report_problems(self._done, self._problems, "predicted")
+
+
+def _as_object(name: str, entry: FilePrediction) -> dict[str, Any]:
+    prediction = entry.prediction
+    if prediction is None:
+        return {"file": name, "error": str(entry.problem)}
+    return {
+        "file": name,
+        "formula": entry.formula,
+        "target": prediction.target,
+        "value": prediction.value,
+        "unit": prediction.unit,
+        "uncertainty": prediction.uncertainty,
+        "uncertainty_90": prediction.uncertainty_90,
+        "novelty": prediction.novelty,
+        "warnings": list(prediction.warnings),
+    }
+
+
+def _as_line(name: str, entry: FilePrediction) -> str:
+    prediction = entry.prediction
+    assert prediction is not None
+    text = (
+        f"{name}  {entry.formula}  {prediction.target} = {prediction.value:.4g} "
+        f"± {prediction.uncertainty:.2g} {prediction.unit}"
+    )
+    return text + "".join(f"\n  warning: {warning}" for warning in prediction.warnings)

@@ -1,0 +1,179 @@
+"""``madelung train``: a model of one's own."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from madelung.cli.single import single_command
+from madelung.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from madelung.training.results import TrainingResult
+
+__all__ = ["app", "train"]
+
+_STORE = "dataset"
+_HELP = """
+Train a model on crystals with known properties.
+
+DATASET is a file or folder (JSON lines, a folder of structures with a CSV of targets, JARVIS or \
+Matbench JSON, extxyz), a store, or a name that 'madelung data list' shows. The best model by \
+validation is kept and tested once. The folder then holds model/, predictions.csv, results.json, \
+history.csv, TensorBoard logs and plots.
+
+A run that was stopped, or killed at any moment, goes on with the same command and --resume, and \
+ends with the same weights as if it had never stopped. Several processes: \
+torchrun --nproc-per-node 2 -m madelung.cli train ...
+
+[bold]Examples[/bold]
+
+  madelung train example:jarvis --target formation_energy_peratom --out run --features 64
+
+  madelung train folder/ --target band_gap --out run --config settings.yaml
+
+  madelung train matbench/jdft2d --split fold-0 --out run --epochs 200
+
+  madelung train example:jarvis --target formation_energy_peratom --out run --features 64 --resume
+"""
+
+
+def train(
+    dataset: str, out: Path, config: Path | None, resume: bool, quiet: bool, **changes: Any
+) -> None:
+    from madelung.data.dataset import open_dataset
+    from madelung.training.settings import read_settings
+    from madelung.training.trainer import Trainer
+
+    settings = read_settings(config, _nested(changes))
+    trainer = Trainer(settings, out, resume=resume, quiet=quiet)
+    store = open_dataset(
+        _source(dataset, out, resume),
+        # Of several processes each but the first has a copy of its own.
+        folder=out / _STORE if trainer.speaks else None,
+        progress=not quiet and trainer.speaks,
+    )
+    result = trainer.fit(store)
+    if trainer.speaks:
+        _print_summary(result)
+
+
+train.__doc__ = _HELP
+
+
+def _source(dataset: str, out: Path, resume: bool) -> str | Path:
+    """What a run reads: when it goes on, the store that it has made of its data set."""
+    made = out / _STORE
+    return made if resume and (made / "store.json").is_file() else dataset
+
+
+def _options() -> dict[str, tuple[str | None, FieldInfo]]:
+    """Every setting by its option's name: the group it belongs to, and what is known about it."""
+    found: dict[str, tuple[str | None, FieldInfo]] = {}
+    for name, field in TrainingSettings.model_fields.items():
+        if inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
+            for own, inner in field.annotation.model_fields.items():
+                if own != "architecture":
+                    found[own] = (name, inner)
+        else:
+            found[name] = (None, field)
+    return found
+
+
+def _nested(changes: dict[str, Any]) -> dict[str, Any]:
+    """Put options that were given into the groups of the settings."""
+    options, nested = _options(), dict[str, Any]()
+    for name, value in changes.items():
+        if value is None or value == []:
+            continue
+        group, field = options[name]
+        if _is_tuple(field):
+            value = [part for item in value for part in item.split(",")]
+        if group is None:
+            nested[name] = value
+        else:
+            nested.setdefault(group, {})[name] = value
+    return nested
+
+
+def _is_tuple(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    """An option without a default of its own, so that a configuration file keeps its say."""
+    default = field.get_default(call_default_factory=True)
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    kind: Any = field.annotation
+    if _is_tuple(field):
+        kind = list[str]
+    elif get_args(kind) and all(isinstance(value, str) for value in get_args(kind)):
+        kind = str
+    text = field.description or ""
+    if shown not in (None, ""):
+        text += f" [dim]\\[default: {shown}][/dim]"
+    option = typer.Option(help=text, show_default=False, rich_help_panel="Settings")
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def _signature() -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Data set.")]
+    out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
+    config = Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML or JSON file of settings; options go before it."),
+    ]
+    resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
+    quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+    fixed = [
+        inspect.Parameter("dataset", kind, annotation=dataset),
+        inspect.Parameter("out", kind, annotation=out),
+        inspect.Parameter("config", kind, default=None, annotation=config),
+        inspect.Parameter("resume", kind, default=False, annotation=resume),
+        inspect.Parameter("quiet", kind, default=False, annotation=quiet),
+    ]
+    return inspect.Signature(
+        [*fixed, *(_parameter(name, field) for name, (_, field) in _options().items())]
+    )
+
+
+def _print_summary(result: TrainingResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"best epoch {result.best_epoch}, {result.seconds / 60:.1f} min")
+    for name in ("target", "part", "crystals", "MAE", "95 % interval", "RMSE", "R²", "within 90 %"):
+        table.add_column(name, justify="left" if name in ("target", "part") else "right")
+    units = {card.name: card.unit for card in result.model.card.targets}
+    for part, targets in result.errors.items():
+        for name, errors in targets.items():
+            low, high = errors.mae_interval
+            table.add_row(
+                name,
+                "validation" if part == "val" else part,
+                str(errors.count),
+                f"{errors.mae:.4g} {units[name]}",
+                f"{low:.4g} to {high:.4g}",
+                f"{errors.rmse:.4g}",
+                f"{errors.r2:.3f}",
+                f"{100 * errors.coverage_90:.0f} %",
+            )
+    console = Console()
+    console.print(table)
+    console.print(f"model, predictions, logs and plots: {result.folder}", markup=False)
+
+
+train.__signature__ = _signature()  # type: ignore[attr-defined]
+train.__annotations__ = {
+    name: parameter.annotation for name, parameter in _signature().parameters.items()
+}
+app = single_command(train)

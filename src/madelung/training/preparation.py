@@ -1,0 +1,164 @@
+"""What a run needs before its first step: parts, scales of the targets, and the model's card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.crystal import CrystalBatch
+from madelung.data.store import CrystalStore
+from madelung.elements import ELEMENT_SYMBOLS
+from madelung.errors import CrystalError, TrainingError
+from madelung.models.card import ModelCard, TargetCard
+from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.targets import ScaleFit, TargetScale
+from madelung.training.settings import TrainingSettings
+from madelung.training.splits import Membership, resolve_membership
+
+__all__ = ["Preparation", "prepare"]
+
+_CHUNK = 1024
+_FEWEST_CRYSTALS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What stands before the first step.
+
+    Parameters
+    ----------
+    membership
+        Values of the targets and their parts; crystals left out are in no part.
+    training
+        Crystals that are learnt from.
+    scale
+        Turns targets into standardised ones.
+    card
+        Card of the model, as far as it is known.
+    left_out
+        Why crystals were left out, one line each.
+    """
+
+    membership: Membership
+    training: NDArray[np.int64]
+    scale: TargetScale
+    card: ModelCard
+    left_out: tuple[str, ...]
+
+
+def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
+    """Look at all crystals of a run once, a thousand at a time.
+
+    Raises
+    ------
+    TrainingError
+        If a target, split or part is missing, or too few crystals are left.
+    """
+    membership = resolve_membership(store, settings)
+    unusable = _unusable(store, membership, settings)
+    membership = membership.without(np.array(sorted(unusable), dtype=np.int64))
+    training = membership.members("train")
+    if len(training) < _FEWEST_CRYSTALS:
+        raise TrainingError(f"only {len(training)} training crystals are left; more are needed")
+    fit = ScaleFit(len(membership.targets))
+    elements = np.zeros(len(ELEMENT_SYMBOLS), dtype=np.int64)
+    values = membership.values_of("train")
+    for start in range(0, len(training), _CHUNK):
+        chosen = training[start : start + _CHUNK]
+        shares = _element_shares(store.batch(chosen))
+        fit.add(values[chosen], shares)
+        elements += (shares > 0.0).sum(axis=0)
+    return Preparation(
+        membership=membership,
+        training=training,
+        scale=fit.fit(settings.element_reference),
+        card=_card(store, settings, membership, elements),
+        left_out=tuple(unusable.values()),
+    )
+
+
+def _unusable(
+    store: CrystalStore, membership: Membership, settings: TrainingSettings
+) -> dict[int, str]:
+    """Crystals that cannot be learnt from, with the reason."""
+    reasons: dict[int, str] = {}
+    members = np.flatnonzero((membership.labels != "").any(axis=1))
+    for start in range(0, len(members), _CHUNK):
+        chosen = members[start : start + _CHUNK]
+        batch = store.batch(chosen)
+        sizes = np.diff(batch.offsets)
+        heavy = np.maximum.reduceat(batch.numbers, batch.offsets[:-1]) > KNOWN_ELEMENTS
+        for row in map(int, np.flatnonzero(heavy)):
+            reasons[int(chosen[row])] = f"{batch.name(row)}: an element without features"
+        for row in map(int, np.flatnonzero(sizes > settings.max_atoms)):
+            reasons[int(chosen[row])] = (
+                f"{batch.name(row)}: {sizes[row]} atoms (--max-atoms {settings.max_atoms})"
+            )
+        for row, problem in _not_periodic(batch):
+            reasons[int(chosen[row])] = problem
+    return reasons
+
+
+def _not_periodic(batch: CrystalBatch) -> list[tuple[int, str]]:
+    try:
+        batch.require_periodic()
+    except CrystalError:
+        pass
+    else:
+        return []
+    problems = []
+    for row, crystal in enumerate(batch):
+        try:
+            crystal.require_periodic()
+        except CrystalError as problem:
+            problems.append((row, str(problem)))
+    return problems
+
+
+def _element_shares(batch: CrystalBatch) -> NDArray[np.float64]:
+    """(B, 119) parts of each element in each crystal."""
+    sizes = np.diff(batch.offsets)
+    counts = np.zeros((len(batch), len(ELEMENT_SYMBOLS)))
+    np.add.at(counts, (np.repeat(np.arange(len(batch)), sizes), batch.numbers), 1.0)
+    return counts / sizes[:, None]
+
+
+def _card(
+    store: CrystalStore,
+    settings: TrainingSettings,
+    membership: Membership,
+    elements: NDArray[np.int64],
+) -> ModelCard:
+    known = {target.name: target for target in store.info.targets}
+    targets = []
+    for name in membership.targets:
+        target = known.get(name)
+        targets.append(
+            TargetCard(
+                name=name,
+                unit=target.unit if target else "",
+                description=target.description if target else "",
+            )
+        )
+    counts = {part: len(membership.members(part)) for part in ("train", "val", "test")}
+    return ModelCard(
+        name=settings.name or ", ".join(membership.targets),
+        purpose=settings.purpose,
+        targets=targets,
+        graph=settings.graph,
+        network=settings.network,
+        elements={
+            ELEMENT_SYMBOLS[number]: int(elements[number]) for number in np.flatnonzero(elements)
+        },
+        training={
+            "dataset": store.info.name,
+            "licence": store.info.licence,
+            "source": store.info.source,
+            "fingerprint": store.fingerprint,
+            "splits": dict(zip(membership.targets, membership.splits, strict=True)),
+            "crystals": counts,
+            "settings": settings.model_dump(mode="json"),
+        },
+    )

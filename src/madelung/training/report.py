@@ -1,0 +1,241 @@
+"""Evaluation of a finished model on a data set, with all that one would look at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.data.store import CrystalStore
+from madelung.errors import TrainingError
+from madelung.models.model import CrystalModel
+from madelung.outputs import whole_file
+from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members, target_errors
+from madelung.training.splits import Membership
+
+__all__ = ["EvaluationReport", "evaluate_dataset", "published_errors"]
+
+_WORST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationReport:
+    """Errors of a model on one target of a data set.
+
+    Parameters
+    ----------
+    target, unit
+        What was predicted.
+    errors
+        The summary.
+    ids
+        (n,) names of the crystals.
+    truths, predictions, uncertainties
+        (n,) known and predicted values, and stated 68 % half-widths.
+    novelty
+        (n,) distances from the training crystals.
+    worst
+        The crystals with the largest errors, worst first.
+    published
+        Errors of published models on the same crystals, if these are known.
+    seen_in_training
+        Whether the data set's part contains crystals that the model may have been trained on.
+    """
+
+    target: str
+    unit: str
+    errors: TargetErrors
+    ids: list[str]
+    truths: NDArray[np.float64]
+    predictions: NDArray[np.float64]
+    uncertainties: NDArray[np.float64]
+    novelty: NDArray[np.float64]
+    worst: list[dict[str, Any]]
+    published: dict[str, float]
+    seen_in_training: bool
+
+    def as_object(self) -> dict[str, Any]:
+        """Return what stands in the JSON output."""
+        return {
+            "target": self.target,
+            "unit": self.unit,
+            **asdict(self.errors),
+            "worst": self.worst,
+            "published": self.published,
+            "seen_in_training": self.seen_in_training,
+        }
+
+
+def evaluate_dataset(
+    model: CrystalModel,
+    store: CrystalStore,
+    *,
+    target: str | None = None,
+    split: str | None = None,
+    part: str = "test",
+    threads: int | None = None,
+) -> EvaluationReport:
+    """Compare a model with the known values of a data set.
+
+    Parameters
+    ----------
+    model
+        The model.
+    store
+        Crystals and targets.
+    target
+        One of the model's targets; its default if None.
+    split
+        Named split; the one of the target if None and there is one.
+    part
+        "train", "val" or "test" of the split, or "all" crystals. A data set without splits is
+        taken whole.
+    threads
+        Threads of PyTorch; left as they are if None.
+
+    Raises
+    ------
+    TrainingError
+        If the target, split or part does not exist or has no known value.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    name = model.target if target is None else target
+    if name not in store.target_names:
+        raise TrainingError(
+            f"the data set has no target {name!r}; it has {', '.join(store.target_names) or 'none'}"
+        )
+    membership, part = _membership(model, store, name, split, part)
+    evaluation = evaluate_members(model, store, membership, part)
+    rows = evaluation.known(name)
+    if len(rows) == 0:
+        raise TrainingError(f"no crystal of the part {part!r} has a value of {name!r}")
+    return _report(model, store, evaluation, rows, name, part)
+
+
+def _membership(
+    model: CrystalModel, store: CrystalStore, target: str, split: str | None, part: str
+) -> tuple[Membership, str]:
+    """Values of one target in the model's columns, and their parts."""
+    names = tuple(card.name for card in model.card.targets)
+    values = np.full((len(store), len(names)), np.nan)
+    values[:, names.index(target)] = store.values(target)
+    if split is not None and split not in store.split_names:
+        known = ", ".join(store.split_names) or "none"
+        raise TrainingError(f"the data set has no split {split!r}; it has {known}")
+    candidates = (split, target, store.default_split, "split")
+    own = next((name for name in candidates if name in store.split_names), None)
+    if own is None or part == "all":
+        labels = np.full(values.shape, "test")
+        return Membership(names, values, labels, ("all",) * len(names)), "test"
+    labels = np.repeat(np.asarray(store.split(own))[:, None], len(names), axis=1)
+    return Membership(names, values, labels, (own,) * len(names)), part
+
+
+def _report(
+    model: CrystalModel,
+    store: CrystalStore,
+    evaluation: Evaluation,
+    rows: NDArray[np.int64],
+    target: str,
+    part: str,
+) -> EvaluationReport:
+    column = evaluation.targets.index(target)
+    card = model.card.targets[column]
+    truths, predictions = evaluation.truths[rows, column], evaluation.predictions[rows, column]
+    expected = evaluation.expected_errors[rows, column]
+    ids = [store.ids[int(index)] for index in evaluation.indices[rows]]
+    order = np.argsort(-np.abs(predictions - truths))[:_WORST]
+    worst = [
+        {
+            "id": ids[row],
+            "truth": float(truths[row]),
+            "prediction": float(predictions[row]),
+            "uncertainty": float(card.factor_68 * expected[row]),
+            "novelty": float(evaluation.novelty[rows[row]]),
+        }
+        for row in order
+    ]
+    return EvaluationReport(
+        target=target,
+        unit=card.unit,
+        errors=target_errors(
+            truths, predictions, card.factor_68 * expected, card.factor_90 * expected
+        ),
+        ids=ids,
+        truths=truths,
+        predictions=predictions,
+        uncertainties=card.factor_68 * expected,
+        novelty=evaluation.novelty[rows],
+        worst=worst,
+        published=published_errors(target, ids),
+        seen_in_training=store.fingerprint == model.card.training.get("fingerprint")
+        and part == "train",
+    )
+
+
+def published_errors(target: str, ids: list[str]) -> dict[str, float]:
+    """Mean absolute errors of published models on exactly these crystals.
+
+    Parameters
+    ----------
+    target
+        Name of the target.
+    ids
+        Names of the crystals.
+
+    Returns
+    -------
+    dict
+        Empty unless the crystals are those that the published predictions were scored on.
+    """
+    entry = _published().get(target)
+    if entry is None or entry["crystals"] != len(ids) or entry["checksum"] != checksum(ids):
+        return {}
+    return dict(entry["models"])
+
+
+def checksum(ids: list[str]) -> str:
+    """Return what identifies a set of crystals, whatever their order."""
+    import hashlib
+
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+@cache
+def _published() -> dict[str, Any]:
+    text = (files(__package__) / "published_errors.json").read_text(encoding="utf-8")
+    return dict(json.loads(text)["targets"])
+
+
+def save_report(report: EvaluationReport, folder: Path) -> None:
+    """Write ``evaluation-TARGET.json`` and ``.csv``, and the picture of errors, into a folder."""
+    import csv
+
+    from madelung.sums.plots import save_figure
+    from madelung.training.plots import plot_errors
+
+    stem = f"evaluation-{report.target}"
+    with whole_file(folder / f"{stem}.json") as temporary:
+        temporary.write_text(json.dumps(report.as_object(), indent=2) + "\n", encoding="utf-8")
+    with (
+        whole_file(folder / f"{stem}.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(["id", "truth", "prediction", "uncertainty", "novelty"])
+        arrays = (report.truths, report.predictions, report.uncertainties, report.novelty)
+        for name, *numbers in zip(report.ids, *arrays, strict=True):
+            writer.writerow([name, *(f"{number:.7g}" for number in numbers)])
+    figure = plot_errors(
+        report.target, report.unit, report.truths, report.predictions, report.uncertainties
+    )
+    save_figure(figure, folder / f"{stem}.png")

@@ -1,0 +1,238 @@
+"""The end of a run: the best model is calibrated, tested once, and written down."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung import __version__
+from madelung.data.store import CrystalStore
+from madelung.models.model import CrystalModel
+from madelung.models.novelty import Novelty
+from madelung.outputs import whole_file
+from madelung.training.evaluation import (
+    Evaluation,
+    TargetErrors,
+    evaluate_members,
+    target_errors,
+)
+from madelung.training.preparation import Preparation
+from madelung.training.processes import Processes
+from madelung.training.settings import TrainingSettings
+from madelung.training.state import Progress
+
+__all__ = ["MODEL_FOLDER", "PREDICTIONS_FILE", "RESULTS_FILE", "TrainingResult", "conclude"]
+
+MODEL_FOLDER = "model"
+PREDICTIONS_FILE = "predictions.csv"
+RESULTS_FILE = "results.json"
+# Crystals from which the spread of the training embeddings is learnt.
+_EMBEDDED = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What a run has led to.
+
+    Parameters
+    ----------
+    model
+        The best model by validation.
+    errors
+        For each part ("val", "test") and target its errors; no entry where nothing is known.
+    folder
+        Folder of the run.
+    best_epoch
+        The epoch the model was taken from.
+    seconds
+        Time of all sittings.
+    """
+
+    model: CrystalModel
+    errors: dict[str, dict[str, TargetErrors]]
+    folder: Path
+    best_epoch: int
+    seconds: float
+
+
+def conclude(
+    model: CrystalModel,
+    prepared: Preparation,
+    store: CrystalStore,
+    progress: Progress,
+    settings: TrainingSettings,
+    folder: Path,
+    processes: Processes,
+) -> TrainingResult:
+    """Calibrate by validation, test once, and write model, predictions, plots and results."""
+    validation = evaluate_members(model, store, prepared.membership, "val", processes)
+    _calibrate(model, validation)
+    _learn_novelty(model, prepared, store, validation, processes)
+    tested = evaluate_members(model, store, prepared.membership, "test", processes)
+    parts = {"val": validation, "test": tested}
+    errors = {part: _errors(model, evaluation) for part, evaluation in parts.items()}
+    for card in model.card.targets:
+        if card.name in errors["test"]:
+            card.errors = asdict(errors["test"][card.name])
+    model.card.training |= {
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "seconds": round(progress.seconds, 1),
+        "processes": processes.count,
+        **_circumstances(),
+    }
+    model.network.to("cpu")
+    model.scale.to("cpu")
+    result = TrainingResult(model, errors, folder, progress.best_epoch, progress.seconds)
+    if processes.is_first:
+        model.save(folder / MODEL_FOLDER)
+        _write_predictions(folder / PREDICTIONS_FILE, model, store, parts)
+        _write_results(folder / RESULTS_FILE, result, prepared, progress)
+        _draw(folder, model, progress, parts)
+    return result
+
+
+def _calibrate(model: CrystalModel, validation: Evaluation) -> None:
+    """Widen the expected errors until they hold as many validation errors as they state."""
+    for column, card in enumerate(model.card.targets):
+        rows = validation.known(card.name)
+        errors = np.abs(validation.predictions[rows, column] - validation.truths[rows, column])
+        ratios = errors / validation.expected_errors[rows, column]
+        card.factor_68, card.factor_90 = (
+            _conformal_quantile(ratios, share) for share in (0.68, 0.90)
+        )
+
+
+def _conformal_quantile(ratios: NDArray[np.float64], share: float) -> float:
+    """Quantile that a further ratio stays below with at least this probability.
+
+    V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World" (2005): the
+    ceil((n + 1) share)-th smallest of n exchangeable values.
+    """
+    rank = min(int(np.ceil((len(ratios) + 1) * share)), len(ratios))
+    return float(np.sort(ratios)[rank - 1])
+
+
+def _learn_novelty(
+    model: CrystalModel,
+    prepared: Preparation,
+    store: CrystalStore,
+    validation: Evaluation,
+    processes: Processes,
+) -> None:
+    generator = np.random.default_rng([prepared.card.training["settings"]["seed"], 5])
+    training = prepared.training
+    if len(training) > _EMBEDDED:
+        left = np.setdiff1d(training, generator.choice(training, _EMBEDDED, replace=False))
+        members = prepared.membership.without(left)
+    else:
+        members = prepared.membership
+    embedded = evaluate_members(model, store, members, "train", processes)
+    device = model.scale.mean.device
+    model.novelty = Novelty.fit(embedded.embeddings, validation.embeddings).to(device)
+
+
+def _errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErrors]:
+    found = {}
+    for column, card in enumerate(model.card.targets):
+        rows = evaluation.known(card.name)
+        if len(rows):
+            expected = evaluation.expected_errors[rows, column]
+            found[card.name] = target_errors(
+                evaluation.truths[rows, column],
+                evaluation.predictions[rows, column],
+                card.factor_68 * expected,
+                card.factor_90 * expected,
+            )
+    return found
+
+
+def _circumstances() -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "version": __version__,
+        "commit": commit.stdout.strip() or None,
+        "command": " ".join(["madelung", *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+    }
+
+
+def _write_predictions(
+    path: Path, model: CrystalModel, store: CrystalStore, parts: dict[str, Evaluation]
+) -> None:
+    """One row for each known value: id, part, target, true value, prediction, uncertainty."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "fold", "target", "truth", "prediction", "uncertainty"])
+        for part, evaluation in parts.items():
+            for column, card in enumerate(model.card.targets):
+                for row in evaluation.known(card.name):
+                    writer.writerow(
+                        [
+                            store.ids[int(evaluation.indices[row])],
+                            part,
+                            card.name,
+                            f"{evaluation.truths[row, column]:.7g}",
+                            f"{evaluation.predictions[row, column]:.7g}",
+                            f"{card.factor_68 * evaluation.expected_errors[row, column]:.4g}",
+                        ]
+                    )
+
+
+def _write_results(
+    path: Path, result: TrainingResult, prepared: Preparation, progress: Progress
+) -> None:
+    content = {
+        "errors": {
+            part: {name: asdict(found) for name, found in targets.items()}
+            for part, targets in result.errors.items()
+        },
+        "units": {card.name: card.unit for card in result.model.card.targets},
+        "left_out": list(prepared.left_out),
+        "best_epoch": progress.best_epoch,
+        "seconds": round(progress.seconds, 1),
+        "training": result.model.card.training,
+    }
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _draw(
+    folder: Path, model: CrystalModel, progress: Progress, parts: dict[str, Evaluation]
+) -> None:
+    from madelung.sums.plots import save_figure
+    from madelung.training.plots import plot_errors, plot_history
+
+    units = {card.name: card.unit for card in model.card.targets}
+    save_figure(plot_history(progress.history, units), folder / "history.png")
+    for column, card in enumerate(model.card.targets):
+        for part in ("test", "val"):
+            rows = parts[part].known(card.name)
+            if len(rows):
+                evaluation = parts[part]
+                figure = plot_errors(
+                    f"{card.name}, {part}",
+                    card.unit,
+                    evaluation.truths[rows, column],
+                    evaluation.predictions[rows, column],
+                    card.factor_68 * evaluation.expected_errors[rows, column],
+                )
+                save_figure(figure, folder / f"{part}-{card.name}.png")

@@ -1,0 +1,129 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from madelung.errors import TrainingError
+from madelung.graph_settings import GraphSettings
+from madelung.models.settings import PotNetSettings
+
+__all__ = ["TrainingSettings", "read_settings"]
+
+
+class TrainingSettings(BaseModel):
+    """All that decides what a training run does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("", description="Name on the model's card; its targets if not given.")
+    purpose: str = Field("", description="On the card: what the model may be used for.")
+    target: tuple[str, ...] = Field(
+        (), description="Targets to learn together; the data set's default if none is named."
+    )
+    split: str | None = Field(
+        None,
+        description="Named split of the data set: that of the first target if it has one, else "
+        "drawn with the seed.",
+    )
+    validation_share: float = Field(
+        0.1, gt=0.0, lt=1.0, description="Part kept for validation where the split names none."
+    )
+    test_share: float = Field(
+        0.1, ge=0.0, lt=1.0, description="Part kept for testing where there is no named split."
+    )
+    training_limit: int | None = Field(
+        None, ge=1, description="Most training crystals, drawn with the seed."
+    )
+    max_atoms: int = Field(
+        300, ge=1, description="Leave out (and count) training crystals with more atoms."
+    )
+    seed: int = Field(0, ge=0, description="Seed of weights, order and drawn splits.")
+    epochs: int = Field(100, ge=1, description="Passes over the training crystals.")
+    batch_size: int = Field(64, ge=1, description="Crystals of a step, over all processes.")
+    learning_rate: float = Field(1e-3, gt=0.0, description="Highest rate of the one-cycle course.")
+    warmup_share: float = Field(
+        0.1, gt=0.0, lt=1.0, description="Part of the course in which the rate rises."
+    )
+    weight_decay: float = Field(0.0, ge=0.0, description="Decoupled weight decay (AdamW).")
+    gradient_clip: float = Field(10.0, gt=0.0, description="Largest norm of a gradient.")
+    loss: Literal["l1", "mse"] = Field("l1", description="Loss on standardised targets.")
+    average_decay: float = Field(
+        0.998, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."
+    )
+    patience: int = Field(
+        0, ge=0, description="Stop after so many epochs without a better validation; 0 for never."
+    )
+    element_reference: bool = Field(
+        True, description="Take off a linear fit of the composition before learning."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Arithmetic of the edge networks in training; bfloat16 is faster where the "
+        "processor multiplies it. Validation and prediction are always in float32.",
+    )
+    threads: int | None = Field(None, ge=1, description="Threads; all cores if not given.")
+    device: str = Field("cpu", description="PyTorch device: cpu, cuda, cuda:1, ...")
+    checkpoint_minutes: float = Field(
+        5.0, ge=0.0, description="Minutes between checkpoints; one is also written on interruption."
+    )
+    graph: GraphSettings = Field(
+        default_factory=lambda: GraphSettings(), description="How crystals become graphs."
+    )
+    network: PotNetSettings = Field(
+        default_factory=lambda: PotNetSettings(), description="Architecture and size."
+    )
+
+
+def read_settings(
+    path: str | os.PathLike[str] | None = None, changes: dict[str, Any] | None = None
+) -> TrainingSettings:
+    """Read settings from a YAML or JSON file and change some of them.
+
+    Parameters
+    ----------
+    path
+        The file; the defaults if None.
+    changes
+        Settings by name that go before the file's; those of ``graph`` and ``network`` in
+        dictionaries of their own.
+
+    Raises
+    ------
+    TrainingError
+        If the file cannot be read, or a setting is unknown or not allowed.
+    """
+    content = {} if path is None else _read_file(Path(path))
+    for name, value in (changes or {}).items():
+        if isinstance(value, dict):
+            content[name] = {**(content.get(name) or {}), **value}
+        else:
+            content[name] = value
+    try:
+        return TrainingSettings.model_validate(content)
+    except ValidationError as problem:
+        lines = [
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            for error in problem.errors()
+        ]
+        raise TrainingError(f"{path or 'settings'}: {'; '.join(lines)}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise TrainingError(f"{path}: cannot be read ({problem.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise TrainingError(f"{path}: no YAML ({problem})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise TrainingError(f"{path}: settings are names with values, not {type(content).__name__}")
+    return content

@@ -1,0 +1,339 @@
+"""Training of a model on a data set, exactly resumable at any step."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from madelung.data.store import CrystalStore
+from madelung.errors import TrainingError
+from madelung.models.model import CrystalModel
+from madelung.sums.job import available_cores
+from madelung.training.batches import Batch, BatchMaker
+from madelung.training.evaluation import Evaluation, evaluate_members
+from madelung.training.interruption import Interruption
+from madelung.training.logs import TrainingLog
+from madelung.training.objective import one_cycle_rate, scale_loss, value_loss
+from madelung.training.preparation import prepare
+from madelung.training.processes import Processes
+from madelung.training.results import TrainingResult, conclude
+from madelung.training.settings import TrainingSettings
+from madelung.training.state import (
+    CHECKPOINT_FILE,
+    MovingAverage,
+    Progress,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+__all__ = ["Trainer"]
+
+# Settings that change no weight, and may change when a run goes on.
+_FREE_SETTINGS = ("checkpoint_minutes", "name", "purpose")
+
+
+class Trainer:
+    """Trains a model and keeps the best one by validation.
+
+    Parameters
+    ----------
+    settings
+        What to do.
+    folder
+        Folder of the run: checkpoint, logs, plots, and at the end the model with its predictions.
+    resume
+        Whether to go on with the run in the folder. The weights that come out are, bit for bit,
+        those of a run that was never stopped, on the same machine with as many threads.
+    quiet
+        Whether to show no progress.
+
+    Raises
+    ------
+    TrainingError
+        If the folder holds a run and ``resume`` is not set.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        folder: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        quiet: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.folder = Path(folder)
+        self._resume = resume
+        self._quiet = quiet
+        if (self.folder / CHECKPOINT_FILE).exists() and not resume:
+            raise TrainingError(
+                f"{self.folder} holds a run; go on with it (--resume), or choose another folder"
+            )
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process reports to the user; of several, the first one does."""
+        return os.environ.get("RANK", "0") == "0"
+
+    def fit(self, dataset: CrystalStore) -> TrainingResult:
+        """Train until all epochs are done or patience is lost, and test the best model.
+
+        Parameters
+        ----------
+        dataset
+            Crystals and targets.
+
+        Returns
+        -------
+        TrainingResult
+            The best model by validation, its errors, and where the files are.
+
+        Raises
+        ------
+        TrainingError
+            If the run cannot start or go on, or a file cannot be written.
+        TrainingInterrupted
+            If it was interrupted; a checkpoint has been written.
+        """
+        torch.set_num_threads(self.settings.threads or available_cores())
+        processes = Processes(torch.device(self.settings.device))
+        try:
+            run = _Run(self.settings, self.folder, dataset, processes, self._quiet)
+            if self._resume:
+                run.restore()
+            return run.go()
+        finally:
+            processes.close()
+
+
+class _Run:
+    """A run while it goes on: what changes, and the steps that change it."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        folder: Path,
+        dataset: CrystalStore,
+        processes: Processes,
+        quiet: bool,
+    ) -> None:
+        self.settings, self.folder, self.dataset = settings, folder, dataset
+        self.processes, self.quiet = processes, quiet
+        self.device = torch.device(settings.device)
+        self.prepared = prepare(dataset, settings)
+        torch.manual_seed(settings.seed)
+        self.model = CrystalModel.from_card(self.prepared.card)
+        self.model.scale = self.prepared.scale.to(self.device)
+        self.network = self.model.network.to(self.device)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.average = MovingAverage(self.network, settings.average_decay)
+        self.best: dict[str, Tensor] = {}
+        self.progress = Progress()
+        values = self.prepared.membership.values_of("train")
+        self.learning = BatchMaker(dataset, values, settings.graph)
+        steps = -(-len(self.prepared.training) // settings.batch_size)
+        self.steps_of_epoch = max(steps, 1)
+        self._sitting = self._saved = time.perf_counter()
+
+    def go(self) -> TrainingResult:
+        """Run the epochs that are left, and conclude."""
+        log = TrainingLog(self.folder, self.prepared, self.settings, self.quiet)
+        with Interruption() as interruption, log.open(self.progress, self.processes.is_first):
+            while not self.progress.finished:
+                self._epoch(log, interruption)
+                self._close_epoch(log)
+                self._save()
+        self.network.load_state_dict(self.best)
+        return conclude(
+            self.model,
+            self.prepared,
+            self.dataset,
+            self.progress,
+            self.settings,
+            self.folder,
+            self.processes,
+        )
+
+    # One epoch.
+
+    def _epoch(self, log: TrainingLog, interruption: Interruption) -> None:
+        self.network.train()
+        begun = time.perf_counter()
+        self.learning.seconds = self.learning.waited = 0.0
+        for batch in self.learning.ahead(self._groups()[self.progress.batch :]):
+            self._step(batch)
+            self.progress.batch += 1
+            log.step(self.progress, self.steps_of_epoch)
+            if self.processes.any(interruption.requested):
+                self._save()
+                interruption.stop(self.folder)
+            elif self._checkpoint_is_due():
+                self._save()
+        self._timing = {
+            "seconds": time.perf_counter() - begun,
+            "graph_seconds": self.learning.seconds,
+            "waited_seconds": self.learning.waited,
+        }
+
+    def _groups(self) -> list[NDArray[np.int64]]:
+        """Crystals of each step of this epoch that this process takes."""
+        generator = np.random.default_rng([self.settings.seed, 4, self.progress.epoch])
+        order = generator.permutation(self.prepared.training)
+        batches = np.array_split(order, self.steps_of_epoch)
+        return [np.asarray(self.processes.share(batch)) for batch in batches]
+
+    def _step(self, batch: Batch) -> None:
+        progress = self.progress
+        rate = one_cycle_rate(
+            progress.step,
+            self.settings.epochs * self.steps_of_epoch,
+            self.settings.learning_rate,
+            self.settings.warmup_share,
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        value, scale, count = self._losses(batch)
+        totals = self.processes.add(_totals(value, count))
+        if not torch.isfinite(totals[0]):
+            raise TrainingError(
+                f"the loss is no longer finite (epoch {progress.epoch + 1}, step {progress.step}); "
+                "lower --learning-rate, and start again"
+            )
+        ((value + scale) / max(float(totals[1]), 1.0)).backward()
+        self.processes.add_gradients(self.network)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        self.optimiser.step()
+        self.processes.average_statistics(self.network)
+        self.average.update(self.network, progress.step)
+        progress.step += 1
+        progress.loss_sum += float(totals[0])
+        progress.loss_count += float(totals[1])
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
+        graph, values = batch.graph.to(self.device), batch.values.to(self.device)
+        goals = self.model.scale.standardise(values, graph)
+        low = self.settings.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            outputs, log_scales, _ = self.network(graph)
+        outputs, log_scales = outputs.float(), log_scales.float()
+        value, count = value_loss(outputs, goals, self.settings.loss)
+        return value, scale_loss(outputs, log_scales, goals), count
+
+    # Between epochs.
+
+    def _close_epoch(self, log: TrainingLog) -> None:
+        """Validate the averaged weights, and keep them if they are the best so far."""
+        progress, settings = self.progress, self.settings
+        evaluation = self._validate()
+        score = evaluation.score(self.model.scale.spread.cpu().numpy())
+        progress.epoch += 1
+        if score < progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
+            self.best = {name: value.clone() for name, value in self.average.state.items()}
+        row: dict[str, Any] = {
+            "epoch": progress.epoch,
+            "loss": progress.loss_sum / max(progress.loss_count, 1.0),
+            "score": score,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            **{f"val {name}": mae for name, mae in evaluation.mean_absolute_errors.items()},
+            **self._timing,
+        }
+        progress.history.append(row)
+        progress.batch, progress.loss_sum, progress.loss_count = 0, 0.0, 0.0
+        lost = settings.patience and progress.epoch - progress.best_epoch >= settings.patience
+        progress.finished = bool(lost) or progress.epoch >= settings.epochs
+        log.epoch(row)
+
+    def _validate(self) -> Evaluation:
+        trained = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average.state)
+        low = self.settings.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            evaluation = evaluate_members(
+                self.model, self.dataset, self.prepared.membership, "val", self.processes
+            )
+        self.network.load_state_dict(trained)
+        return evaluation
+
+    # Stopping and going on.
+
+    def _checkpoint_is_due(self) -> bool:
+        minutes = (time.perf_counter() - self._saved) / 60.0
+        # Minutes differ from process to process, and only the first one writes.
+        return minutes >= self.settings.checkpoint_minutes
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "fingerprint": self.dataset.fingerprint,
+        }
+
+    def _save(self) -> None:
+        now = time.perf_counter()
+        self.progress.seconds += now - self._sitting
+        self._sitting = self._saved = now
+        if not self.processes.is_first:
+            return
+        moments = {
+            f"{index}.{name}": value
+            for index, state in self.optimiser.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        tensors = {
+            "network": self.network.state_dict(),
+            "average": self.average.state,
+            "optimiser": moments,
+            "best": self.best,
+        }
+        write_checkpoint(self.folder, tensors, self.progress, self._identity())
+
+    def restore(self) -> None:
+        """Take up the state that the checkpoint holds.
+
+        Raises
+        ------
+        TrainingError
+            If it belongs to another run.
+        """
+        tensors, progress, identity = read_checkpoint(self.folder)
+        _require_same(identity, self._identity(), self.folder)
+        self.progress = progress
+        self.network.load_state_dict(tensors["network"])
+        self.average.state = {
+            name: value.to(self.device) for name, value in tensors["average"].items()
+        }
+        self.best = tensors.get("best", {})
+        content = self.optimiser.state_dict()
+        content["state"] = {}
+        for name, value in tensors.get("optimiser", {}).items():
+            index, own = name.split(".", 1)
+            content["state"].setdefault(int(index), {})[own] = value
+        self.optimiser.load_state_dict(content)
+
+
+def _totals(value: Tensor, count: int) -> Tensor:
+    return torch.tensor([float(value.detach()), float(count)], dtype=torch.float64)
+
+
+def _require_same(stored: dict[str, Any], present: dict[str, Any], folder: Path) -> None:
+    """Refuse to go on with other settings or data."""
+    old, new = dict(stored["settings"]), dict(present["settings"])
+    changed = [name for name in new if old.get(name) != new[name] and name not in _FREE_SETTINGS]
+    if changed:
+        lines = [f"{name} was {old.get(name)!r} and is {new[name]!r}" for name in changed]
+        raise TrainingError(f"{folder}: the run had other settings: {'; '.join(lines)}")
+    if stored["fingerprint"] != present["fingerprint"]:
+        raise TrainingError(f"{folder}: the run had another data set; give the same one")
