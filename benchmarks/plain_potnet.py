@@ -45,7 +45,7 @@ class PlainLayer(nn.Module):
         total = torch.zeros_like(atoms)
         for block in local:
             ends = [atoms.index_select(0, end) for end in (block.receivers, block.senders)]
-            joined = torch.cat([*ends, block.features], dim=1)
+            joined = torch.cat([*ends, block.features[block.kinds]], dim=1)
             gate = self.gate_norm(self.gate(joined), block.statistical_weights)
             messages = torch.sigmoid(gate) * self.message(joined)
             total = total.index_add(0, block.receivers, messages * block.weights[:, None])

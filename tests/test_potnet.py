@@ -45,7 +45,7 @@ def normalised(norm: torch.nn.BatchNorm1d, rows: torch.Tensor) -> torch.Tensor:
 def plain_layer(layer: torch.nn.Module, atoms: torch.Tensor, edges: EdgeBlock) -> torch.Tensor:
     """A layer as the paper writes it: two networks over the concatenation of x_i, x_j and e."""
     receivers, senders = edges.receivers, edges.senders
-    joined = torch.cat([atoms[receivers], atoms[senders], edges.features], dim=1)
+    joined = torch.cat([atoms[receivers], atoms[senders], edges.features[edges.kinds]], dim=1)
     first = torch.cat([layer.receiver.weight, layer.sender.weight, layer.edge.weight], dim=1)
     hidden = torch.nn.functional.silu(joined @ first.T + layer.receiver.bias)
     width = atoms.shape[1]
@@ -60,9 +60,15 @@ def test_layers_are_those_of_the_paper(trained: bool) -> None:
     graph = build_graph([md.example("TiO2"), md.example("NaCl")], WHOLE)
     potnet = network(trained=trained)
     potnet.train(not trained)
-    ones = torch.ones(len(graph.centre)), torch.ones(len(graph.first))
-    near = EdgeInput(graph.centre, graph.neighbour, ones[0], ones[0], graph.distance, potnet.near)
-    pairs = EdgeInput(graph.first, graph.second, ones[1], ones[1], graph.sums, potnet.complete)
+    near_ones, pair_ones = torch.ones(len(graph.centre)), torch.ones(len(graph.first))
+    near = EdgeInput(
+        graph.centre, graph.neighbour, near_ones, near_ones,
+        graph.near_kinds, graph.distance, potnet.near,
+    )  # fmt: skip
+    pairs = EdgeInput(
+        graph.first, graph.second, pair_ones, pair_ones,
+        graph.pair_kinds, graph.sums, potnet.complete,
+    )  # fmt: skip
     edges = EdgeSet([near, pairs], learning=True)
     atoms = torch.randn(len(graph.numbers), SMALL.features)
     for layer in potnet.layers:
@@ -111,7 +117,8 @@ def test_edges_in_blocks_give_the_same(attention: bool, monkeypatch: pytest.Monk
 
 def test_a_network_that_learns_gets_all_edges_at_once() -> None:
     numbers, ones = torch.arange(9), torch.ones(9)
-    kind = EdgeInput(numbers, numbers, ones, ones, torch.full((9,), 2.0), network().near)
+    lengths = torch.full((9,), 2.0)
+    kind = EdgeInput(numbers, numbers, ones, ones, numbers, lengths, network().near)
     assert [len(block.receivers) for block in EdgeSet([kind], True, 4)] == [9]
     assert [len(block.receivers) for block in EdgeSet([kind], False, 4)] == [4, 4, 1]
 

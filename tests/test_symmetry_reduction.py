@@ -123,6 +123,7 @@ def test_values_are_merged_within_twice_the_tolerance_only() -> None:
     ring = EdgeArrays(
         receivers=np.zeros(count, dtype=np.int64),
         senders=np.zeros(count, dtype=np.int64),
+        kinds=np.arange(count),
         values=values,
         weights=np.ones(count, dtype=np.int64),
     )

@@ -38,8 +38,9 @@ _SEARCHES = 40
 class CrystalGraph:
     """Graphs of B crystals with N atoms in all, E near edges and P pairs.
 
-    Atoms that are equivalent by symmetry are there once, with a weight, and so are edges that are
-    equal; see :mod:`madelung.symmetry_reduction`.
+    Distances and sums are kept once for all edges that have them in common. Atoms that are
+    equivalent by symmetry are there once, with a weight, and so are edges that are equal; see
+    :mod:`madelung.symmetry_reduction`.
 
     Parameters
     ----------
@@ -53,14 +54,18 @@ class CrystalGraph:
         (B,) atoms of the cell of each crystal.
     centre, neighbour
         (E,) atoms at the ends of the near edges, sorted by ``centre``.
+    near_kinds
+        (E,) which of the distances each edge has.
     distance
-        (E,) their lengths in Å.
+        (D,) distinct distances in Å.
     near_weights
         (E,) how many edges of ``centre`` each one stands for.
     first, second
         (P,) atoms of the ordered pairs of each cell, pairs of an atom with itself included.
+    pair_kinds
+        (P,) which of the sums each pair has.
     sums
-        (P, potentials) complete sums, in the units of the potentials.
+        (S, potentials) distinct complete sums, in the units of the potentials.
     pair_weights
         (P,) how many pairs of ``first`` each one stands for.
     """
@@ -71,10 +76,12 @@ class CrystalGraph:
     counts: Tensor
     centre: Tensor
     neighbour: Tensor
+    near_kinds: Tensor
     distance: Tensor
     near_weights: Tensor
     first: Tensor
     second: Tensor
+    pair_kinds: Tensor
     sums: Tensor
     pair_weights: Tensor
 
@@ -129,10 +136,12 @@ def build_graph(crystals: Any, settings: GraphSettings, *, threads: int = 1) -> 
         counts=torch.from_numpy(sizes),
         centre=torch.from_numpy(near.receivers),
         neighbour=torch.from_numpy(near.senders),
+        near_kinds=torch.from_numpy(near.kinds),
         distance=_as_floats(near.values[:, 0]),
         near_weights=_as_floats(near.weights),
         first=torch.from_numpy(pairs.receivers),
         second=torch.from_numpy(pairs.senders),
+        pair_kinds=torch.from_numpy(pairs.kinds),
         sums=_as_floats(pairs.values),
         pair_weights=_as_floats(pairs.weights),
     )
@@ -146,17 +155,24 @@ def _near_edges(batch: CrystalBatch, settings: GraphSettings) -> EdgeArrays:
     centre, neighbour, distance = near_neighbours(
         batch, settings.neighbours, settings.tie_tolerance
     )
-    return EdgeArrays(centre, neighbour, distance[:, None], np.ones(len(centre), dtype=np.int64))
+    return _one_by_one(centre, neighbour, distance[:, None])
 
 
 def _complete_edges(batch: CrystalBatch, settings: GraphSettings, threads: int) -> EdgeArrays:
     """Edges between all pairs with their sums; none where there is nothing to sum."""
     if not settings.potentials:
         none = np.zeros(0, dtype=np.int64)
-        return EdgeArrays(none, none, np.zeros((0, 0)), none)
+        return _one_by_one(none, none, np.zeros((0, 0)))
     first, second = _all_pairs(batch.offsets)
-    sums = _pair_sums(batch, settings, threads)
-    return EdgeArrays(first, second, sums, np.ones(len(first), dtype=np.int64))
+    return _one_by_one(first, second, _pair_sums(batch, settings, threads))
+
+
+def _one_by_one(
+    receivers: NDArray[np.int64], senders: NDArray[np.int64], values: NDArray[np.float64]
+) -> EdgeArrays:
+    """Edges that each have values of their own."""
+    count = len(receivers)
+    return EdgeArrays(receivers, senders, np.arange(count), values, np.ones(count, dtype=np.int64))
 
 
 def near_neighbours(

@@ -3,7 +3,8 @@
 Most crystals have symmetry: atoms of an orbit have the same surroundings, so that a network gives
 them the same features in every layer. Colours are refined (one-dimensional Weisfeiler-Leman) until
 atoms of one colour have the same numbers of edges of each length to each colour. Then one atom of
-each colour stands for all, with a weight, and so does one edge of each kind. What a network
+each colour stands for all, with a weight, so does one edge of each kind, and what describes an edge
+is kept once for all that have it in common. What a network
 computes on the reduced graph is what it computes on the whole one; see docs/theory/potnet.md.
 """
 
@@ -30,14 +31,17 @@ class EdgeArrays:
     ----------
     receivers, senders
         (E,) atoms.
+    kinds
+        (E,) the row of ``values`` that describes each edge.
     values
-        (E, V) numbers that describe an edge.
+        (K, V) numbers that describe edges of one kind.
     weights
         (E,) how many edges each one stands for.
     """
 
     receivers: NDArray[np.int64]
     senders: NDArray[np.int64]
+    kinds: NDArray[np.int64]
     values: NDArray[np.float64]
     weights: NDArray[np.int64]
 
@@ -113,7 +117,7 @@ def _edge_labels(kind: EdgeArrays, owners: NDArray[np.int64], tolerance: float, 
     """A hash for each edge; equal for edges of one crystal whose values are equal."""
     owner = owners[kind.receivers]
     label = _mixed(np.full(len(owner), index + 1))
-    for column in kind.values.T:
+    for column in kind.values[kind.kinds].T:
         label = _mixed(label + _mixed(_clusters(owner, column, tolerance)))
     return label
 
@@ -144,8 +148,9 @@ def _merged(
     """Keep edges that representatives receive, one for all of the same label and sender."""
     chosen = kept[kind.receivers]
     receivers, senders = classes[kind.receivers[chosen]], classes[kind.senders[chosen]]
-    order = np.lexsort((label[chosen], senders, receivers))
-    keys = (receivers[order], senders[order], label[chosen][order])
+    _, first, kinds = np.unique(label[chosen], return_index=True, return_inverse=True)
+    order = np.lexsort((kinds, senders, receivers))
+    keys = (receivers[order], senders[order], kinds[order])
     new = np.ones(len(order), dtype=bool)
     if len(order):
         new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
@@ -154,7 +159,8 @@ def _merged(
     return EdgeArrays(
         receivers=keys[0][new],
         senders=keys[1][new],
-        values=kind.values[chosen][order][new],
+        kinds=keys[2][new],
+        values=kind.values[kind.kinds[chosen][first]],
         weights=np.add.reduceat(weights, starts) if len(starts) else weights,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,37 +27,65 @@ class EdgeInput:
         (E,) how many edges of the receiver each one stands for.
     statistical_weights
         (E,) how many edges of the whole crystal each one stands for, in batch statistics.
+    kinds
+        (E,) the row of ``inputs`` that describes each edge.
     inputs
-        (E, ...) what the embedding starts from.
+        (K, ...) what the embedding starts from, once for all edges of one kind.
     embedding
-        Turns inputs and statistical weights into (E, features).
+        Turns inputs and their statistical weights into (K, features).
     """
 
     receivers: Tensor
     senders: Tensor
     weights: Tensor
     statistical_weights: Tensor
+    kinds: Tensor
     inputs: Tensor
     embedding: nn.Module
 
-    def block(self, part: slice) -> EdgeBlock:
-        """Embed some of the edges."""
-        counts = self.statistical_weights[part]
-        features = self.embedding(self.inputs[part], counts)
+    def whole(self) -> EdgeBlock:
+        """Embed each kind of edge once."""
+        counts = self.statistical_weights
+        of_kinds = counts.new_zeros(len(self.inputs)).index_add(0, self.kinds, counts)
+        features = self.embedding(self.inputs, of_kinds)
+        return EdgeBlock(self.receivers, self.senders, self.weights, counts, self.kinds, features)
+
+    def part(self, part: slice) -> EdgeBlock:
+        """Embed some of the edges, each by itself."""
+        kinds, counts = self.kinds[part], self.statistical_weights[part]
+        features = self.embedding(self.inputs[kinds], counts)
         return EdgeBlock(
-            self.receivers[part], self.senders[part], self.weights[part], counts, features
+            self.receivers[part],
+            self.senders[part],
+            self.weights[part],
+            counts,
+            torch.arange(len(kinds), device=kinds.device),
+            features,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class EdgeBlock:
-    """Embedded edges; see :class:`EdgeInput`."""
+    """Embedded edges: those of :class:`EdgeInput`, with (K, F) features instead of inputs."""
 
     receivers: Tensor
     senders: Tensor
     weights: Tensor
     statistical_weights: Tensor
+    kinds: Tensor
     features: Tensor
+
+    @classmethod
+    def join(cls, blocks: Sequence[EdgeBlock]) -> EdgeBlock:
+        """Lay blocks end to end."""
+        joined = {
+            name: torch.cat([getattr(block, name) for block in blocks])
+            for name in ("receivers", "senders", "weights", "statistical_weights", "features")
+        }
+        counts = [0, *(len(block.features) for block in blocks[:-1])]
+        starts = itertools.accumulate(counts)
+        kinds = [block.kinds + start for block, start in zip(blocks, starts, strict=True)]
+        return cls(kinds=torch.cat(kinds), **joined)
 
 
 class EdgeSet:
@@ -88,14 +117,8 @@ class EdgeSet:
         if not self._whole:
             for kind in self._kinds:
                 for start in range(0, len(kind.receivers), self._block):
-                    yield kind.block(slice(start, start + self._block))
+                    yield kind.part(slice(start, start + self._block))
             return
         if self._kept is None:
-            blocks = [kind.block(slice(None)) for kind in self._kinds]
-            self._kept = EdgeBlock(
-                *(
-                    torch.cat([getattr(block, name) for block in blocks])
-                    for name in EdgeBlock.__dataclass_fields__
-                )
-            )
+            self._kept = EdgeBlock.join([kind.whole() for kind in self._kinds])
         yield self._kept

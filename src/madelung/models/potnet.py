@@ -109,6 +109,7 @@ class PotNet(nn.Module):
             senders=graph.neighbour,
             weights=graph.near_weights,
             statistical_weights=graph.near_weights * graph.weights[graph.centre],
+            kinds=graph.near_kinds,
             inputs=graph.distance,
             embedding=self.near,
         )
@@ -119,6 +120,7 @@ class PotNet(nn.Module):
             senders=graph.second,
             weights=graph.pair_weights,
             statistical_weights=graph.pair_weights * graph.weights[graph.first],
+            kinds=graph.pair_kinds,
             inputs=graph.sums,
             embedding=self.complete,
         )
@@ -139,7 +141,7 @@ class NearEdges(nn.Module):
         self._rate = (gaussians - 1) / (_RANGE[1] - _RANGE[0])
 
     def forward(self, distance: Tensor, weights: Tensor) -> Tensor:
-        """Turn (E,) distances in Å into (E, width) features; weights do not matter here."""
+        """Turn (K,) distances in Å into (K, width) features; weights do not matter here."""
         offsets = (_DISTANCE_FACTOR / distance)[:, None] - self.centres
         return functional.silu(self.linear(torch.exp(-self._rate * offsets * offsets)))
 
@@ -159,7 +161,7 @@ class CompleteEdges(nn.Module):
         self._rate = (multiquadrics - 1) / (_RANGE[1] - _RANGE[0])
 
     def forward(self, sums: Tensor, weights: Tensor) -> Tensor:
-        """Turn (P, 3) Coulomb, London and Pauli sums of (P,) weights into (P, width) features."""
+        """Turn (K, 3) Coulomb, London and Pauli sums of (K,) weights into (K, width) features."""
         offsets = self._rate * ((sums @ self.mixture)[:, None] - self.centres)
         basis = torch.sqrt(1.0 + offsets * offsets)
         return self.norm(functional.softplus(self.linear(basis)), weights)
@@ -193,9 +195,11 @@ class PotNetLayer(nn.Module):
         for block in local:
             joined = receiving.index_select(0, block.receivers)
             joined = joined + sending.index_select(0, block.senders)
-            hidden = functional.silu(joined + self.edge(block.features))
-            gate = self.gate_norm(self.gate(hidden[:, :width]), block.statistical_weights)
-            messages = torch.sigmoid(gate) * self.message(hidden[:, width:])
+            joined = joined + self.edge(block.features).index_select(0, block.kinds)
+            hidden = functional.silu(joined)
+            of_gate, of_message = hidden.split(width, dim=1)
+            gate = self.gate_norm(self.gate(of_gate), block.statistical_weights)
+            messages = torch.sigmoid(gate) * self.message(of_message)
             total = total.index_add(0, block.receivers, messages * block.weights[:, None])
         update = self.norm(total, weights)
         if self.attention is not None and complete is not None:
@@ -221,7 +225,8 @@ class PairAttention(nn.Module):
         query, sending = self.query(atoms) / math.sqrt(width), self.sender(atoms)
         total = torch.zeros_like(atoms, dtype=torch.float32)
         for block in complete:
-            joined = self.edge(block.features) + sending.index_select(0, block.senders)
+            joined = self.edge(block.features).index_select(0, block.kinds)
+            joined = joined + sending.index_select(0, block.senders)
             keys, values = joined.split(width, dim=1)
             agreement = query.index_select(0, block.receivers) * keys
             gate = torch.sigmoid(self.gate_norm(agreement, block.statistical_weights))

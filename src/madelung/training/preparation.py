@@ -15,7 +15,7 @@ from madelung.models.card import ModelCard, TargetCard
 from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.targets import ScaleFit, TargetScale
 from madelung.training.settings import TrainingSettings
-from madelung.training.splits import Membership, resolve_membership
+from madelung.training.splits import PARTS, Membership, resolve_membership
 
 __all__ = ["Preparation", "prepare"]
 
@@ -142,7 +142,8 @@ def _card(
                 description=target.description if target else "",
             )
         )
-    counts = {part: len(membership.members(part)) for part in ("train", "val", "test")}
+    counts = {part: len(membership.members(part)) for part in PARTS}
+    values = {part: np.isfinite(membership.values_of(part)).sum(axis=0) for part in PARTS}
     return ModelCard(
         name=settings.name or ", ".join(membership.targets),
         purpose=settings.purpose,
@@ -159,6 +160,10 @@ def _card(
             "fingerprint": store.fingerprint,
             "splits": dict(zip(membership.targets, membership.splits, strict=True)),
             "crystals": counts,
+            "values": {
+                name: {part: int(values[part][column]) for part in PARTS}
+                for column, name in enumerate(membership.targets)
+            },
             "settings": settings.model_dump(mode="json"),
         },
     )
