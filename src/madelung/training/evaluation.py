@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,10 @@ class TargetErrors:
     mae_interval: tuple[float, float]
     coverage_68: float
     coverage_90: float
+
+    def as_object(self) -> dict[str, Any]:
+        """Return plain JSON content, in which NaN becomes null."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
 def target_errors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -65,7 +65,7 @@ class EvaluationReport:
         return {
             "target": self.target,
             "unit": self.unit,
-            **asdict(self.errors),
+            **self.errors.as_object(),
             "worst": self.worst,
             "published": self.published,
             "seen_in_training": self.seen_in_training,

@@ -6,9 +6,10 @@ import csv
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def conclude(
     errors = {part: _errors(model, evaluation) for part, evaluation in parts.items()}
     for card in model.card.targets:
         if card.name in errors["test"]:
-            card.errors = asdict(errors["test"][card.name])
+            card.errors = errors["test"][card.name].as_object()
     model.card.training |= {
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
@@ -159,20 +160,25 @@ def _errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErro
 
 
 def _circumstances() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "version": __version__,
-        "commit": commit.stdout.strip() or None,
-        "command": " ".join(["madelung", *sys.argv[1:]]),
+        "commit": _commit(),
+        "command": shlex.join(words) if words[0] == "madelung" else "from Python",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
+
+
+def _commit() -> str | None:
+    """Commit of the sources, where the package runs from a checkout of them."""
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / "src" / "madelung").is_dir():
+        return None
+    answer = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or None
 
 
 def _write_predictions(
@@ -202,7 +208,7 @@ def _write_results(
 ) -> None:
     content = {
         "errors": {
-            part: {name: asdict(found) for name, found in targets.items()}
+            part: {name: found.as_object() for name, found in targets.items()}
             for part, targets in result.errors.items()
         },
         "units": {card.name: card.unit for card in result.model.card.targets},

@@ -102,15 +102,19 @@ class Trainer:
         TrainingInterrupted
             If it was interrupted; a checkpoint has been written.
         """
+        threads = torch.get_num_threads()
         torch.set_num_threads(self.settings.threads or available_cores())
-        processes = Processes(torch.device(self.settings.device))
         try:
+            processes = Processes(torch.device(self.settings.device))
             run = _Run(self.settings, self.folder, dataset, processes, self._quiet)
             if self._resume:
                 run.restore()
-            return run.go()
-        finally:
+            result = run.go()
+            # Not after an error: the other processes might never come to meet this one.
             processes.close()
+        finally:
+            torch.set_num_threads(threads)
+        return result
 
 
 class _Run:
@@ -145,6 +149,7 @@ class _Run:
         self.learning = BatchMaker(dataset, values, settings.graph)
         steps = -(-len(self.prepared.training) // settings.batch_size)
         self.steps_of_epoch = max(steps, 1)
+        self._timing: dict[str, float] = {}
         self._sitting = self._saved = time.perf_counter()
 
     def go(self) -> TrainingResult:
@@ -240,6 +245,11 @@ class _Run:
         evaluation = self._validate()
         score = evaluation.score(self.model.scale.spread.cpu().numpy())
         progress.epoch += 1
+        if not np.isfinite(score):
+            raise TrainingError(
+                f"predictions are no longer finite (epoch {progress.epoch}); lower "
+                "--learning-rate, and start again"
+            )
         if score < progress.best_score:
             progress.best_score, progress.best_epoch = score, progress.epoch
             self.best = {name: value.clone() for name, value in self.average.state.items()}
@@ -260,11 +270,9 @@ class _Run:
     def _validate(self) -> Evaluation:
         trained = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.state)
-        low = self.settings.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-            evaluation = evaluate_members(
-                self.model, self.dataset, self.prepared.membership, "val", self.processes
-            )
+        evaluation = evaluate_members(
+            self.model, self.dataset, self.prepared.membership, "val", self.processes
+        )
         self.network.load_state_dict(trained)
         return evaluation
 

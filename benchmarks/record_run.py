@@ -1,0 +1,86 @@
+"""Put the test predictions of a training run where the project's results stand.
+
+    python benchmarks/record_run.py RUN --prefix jarvis_
+
+For each target: ``benchmarks/results/PREFIXTARGET/predictions.csv`` (id, fold, target, prediction;
+``target`` is the true value) and ``run.json`` with command, commit, seed, hours, machine, and the
+errors recomputed from these predictions, beside published ones on the same crystals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from records import ROOT, machine, versions, write_csv, write_json
+
+from madelung.training.report import published_errors
+
+FIELDS = ["id", "fold", "target", "prediction", "uncertainty"]
+
+
+def record_target(
+    rows: list[dict[str, str]], target: str, results: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Write the predictions and the record of one target."""
+    training = results["training"]
+    tested = [
+        {**row, "target": row["truth"]}
+        for row in rows
+        if row["target"] == target and row["fold"] == "test"
+    ]
+    differences = [float(row["prediction"]) - float(row["target"]) for row in tested]
+    errors = {**results["errors"]["test"][target], "mae": float(np.abs(differences).mean())}
+    record = {
+        "command": training["command"],
+        "commit": training["commit"],
+        "seed": training["settings"]["seed"],
+        "date": training["date"],
+        "hours": round(results["seconds"] / 3600, 3),
+        "machine": machine(),
+        "versions": versions(("madelung", "torch", "numpy")),
+        "unit": results["units"][target],
+        "dataset": training["dataset"],
+        "values": training["values"][target],
+        "best_epoch": results["best_epoch"],
+        "validation": results["errors"]["val"][target],
+        "test": errors,
+        "published": published_errors(target, [row["id"] for row in tested]),
+        "settings": training["settings"],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder / "predictions.csv", tested, FIELDS)
+    write_json(folder / "run.json", record)
+    return record
+
+
+def main() -> int:
+    """Record every target of a run."""
+    parser = argparse.ArgumentParser(description="Record the test predictions of a run.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
+    options = parser.parse_args()
+    results = json.loads((options.run / "results.json").read_text(encoding="utf-8"))
+    with (options.run / "predictions.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    for target in results["errors"]["test"]:
+        folder = options.out / f"{options.prefix}{target}"
+        record = record_target(rows, target, results, folder)
+        low, high = record["test"]["mae_interval"]
+        print(
+            f"{target}: {record['test']['count']} crystals, MAE {record['test']['mae']:.4g} "
+            f"({low:.4g} to {high:.4g}) {record['unit']}"
+        )
+        for name, value in sorted(record["published"].items(), key=lambda item: item[1]):
+            print(f"  {name}: {value:.4g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
