@@ -11,7 +11,7 @@ from madelung.examples import EXAMPLE_NAMES
 from madelung.graph import build_graph, near_neighbours
 from madelung.graph_settings import GraphSettings
 
-WHOLE = GraphSettings(merge_tolerance=0.0)
+WHOLE = GraphSettings(primitive=False, merge_tolerance=0.0)
 
 
 def random_crystal(seed: int, atoms: int) -> md.Crystal:
@@ -69,7 +69,7 @@ def test_a_layer_in_vacuum_and_an_atom_alone() -> None:
 
 def test_atoms_on_one_site_are_no_neighbours() -> None:
     crystal = md.Crystal(cell=3.0 * np.eye(3), positions=np.zeros((2, 3)), numbers=[1, 2])
-    graph = build_graph(crystal, GraphSettings(neighbours=6))
+    graph = build_graph(crystal, GraphSettings(primitive=False, neighbours=6))
     assert float(graph.distance.min()) == pytest.approx(3.0)
 
 
@@ -94,7 +94,9 @@ def test_a_batch_is_its_crystals_end_to_end() -> None:
 def test_sums_stand_at_their_pairs() -> None:
     crystal = md.example("TiO2")
     names = ("coulomb", "london", "pauli:3")
-    graph = build_graph(crystal, GraphSettings(potentials=names, merge_tolerance=0.0))
+    graph = build_graph(
+        crystal, GraphSettings(primitive=False, potentials=names, merge_tolerance=0.0)
+    )
     exact = md.complete_sums(crystal, [md.Coulomb(), md.London(), md.Pauli(3.0)]).values
     found = np.zeros_like(exact)
     found[:, graph.first, graph.second] = graph.sums.T
@@ -108,7 +110,9 @@ def test_published_pauli_repeats_the_published_value() -> None:
         cell=cell, positions=np.array([[0, 0, 0], [0.3, 0.2, 0.1]]) @ cell, numbers=[11, 17]
     )
     for pauli, value in (("published", 0.2022), ("true", 0.0366)):
-        graph = build_graph(crystal, GraphSettings(pauli=pauli, merge_tolerance=0.0))
+        graph = build_graph(
+            crystal, GraphSettings(primitive=False, pauli=pauli, merge_tolerance=0.0)
+        )
         assert float(graph.sums[1, 2]) == pytest.approx(value, abs=5e-5)
 
 
@@ -116,9 +120,10 @@ def test_published_pauli_depends_on_the_cell_and_the_true_one_does_not() -> None
     crystal, double = md.example("CsCl"), md.example("CsCl").repeat((1, 1, 2))
     for pauli, same in (("published", False), ("true", True)):
         one, two = (
-            build_graph(item, GraphSettings(pauli=pauli, tolerance=1e-9, merge_tolerance=0.0)).sums[
-                :, 2
-            ]
+            build_graph(
+                item,
+                GraphSettings(primitive=False, pauli=pauli, tolerance=1e-9, merge_tolerance=0.0),
+            ).sums[:, 2]
             for item in (crystal, double)
         )
         # Sums over the images of an atom in the supercell add up.
@@ -127,7 +132,7 @@ def test_published_pauli_depends_on_the_cell_and_the_true_one_does_not() -> None
 
 
 def test_without_sums() -> None:
-    graph = build_graph(md.example("NaCl"), GraphSettings(potentials=()))
+    graph = build_graph(md.example("NaCl"), GraphSettings(primitive=False, potentials=()))
     assert len(graph.first) == 0 and graph.sums.shape == (0, 0)
     assert graph.weights.tolist() == [4.0, 4.0]
 

@@ -17,8 +17,8 @@ from madelung.models.element_features import element_features
 from madelung.models.potnet import PotNet
 from madelung.models.settings import PotNetSettings
 
-GRAPH = GraphSettings(tolerance=1e-9)
-WHOLE = GraphSettings(tolerance=1e-9, merge_tolerance=0.0)
+GRAPH = GraphSettings(primitive=False, tolerance=1e-9)
+WHOLE = GraphSettings(primitive=False, tolerance=1e-9, merge_tolerance=0.0)
 SMALL = PotNetSettings(features=16, layers=2, gaussians=32, multiquadrics=16)
 
 
@@ -173,9 +173,20 @@ def test_potnet_depends_on_the_supercell() -> None:
     one, two = (potnet(build_graph(item, GRAPH))[0] for item in (crystal, crystal.repeat(2)))
     assert (one - two).abs().max() > 1e-3
     local = network(sums=0)
-    without = GraphSettings(potentials=())
+    without = GraphSettings(primitive=False, potentials=())
     one, two = (local(build_graph(item, without))[0] for item in (crystal, crystal.repeat(2)))
     torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["NaCl", "TiO2", "SiO2", "CaF2"])
+@pytest.mark.parametrize("counts", [(1, 1, 2), (2, 2, 1), (3, 1, 2)])
+def test_reduced_to_primitive_cells_supercells_are_the_same(
+    name: str, counts: tuple[int, int, int]
+) -> None:
+    crystal, settings_of_use = md.example(name), GraphSettings(tolerance=1e-9)
+    graphs = [build_graph(item, settings_of_use) for item in (crystal, crystal.repeat(counts))]
+    for one, two in zip(*map(network(), graphs), strict=True):
+        torch.testing.assert_close(one, two, atol=2e-4, rtol=2e-4)
 
 
 def test_scales_pass_no_gradient_to_the_embedding() -> None:

@@ -16,8 +16,8 @@ from madelung.models.potnet import PotNet
 from madelung.models.settings import PotNetSettings
 from madelung.symmetry_reduction import EdgeArrays, reduce_by_symmetry
 
-WHOLE = GraphSettings(merge_tolerance=0.0, tolerance=1e-9)
-MERGED = GraphSettings(tolerance=1e-9)
+WHOLE = GraphSettings(primitive=False, merge_tolerance=0.0, tolerance=1e-9)
+MERGED = GraphSettings(primitive=False, tolerance=1e-9)
 
 
 def orbits(crystal: md.Crystal) -> np.ndarray:

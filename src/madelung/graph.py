@@ -20,6 +20,7 @@ from torch import Tensor
 from madelung.crystal import CrystalBatch, as_batch
 from madelung.errors import CrystalError, ToleranceWarning
 from madelung.graph_settings import GraphSettings
+from madelung.primitive import primitive_crystal
 from madelung.sums.complete import complete_sums
 from madelung.sums.names import potential_from_name
 from madelung.sums.potentials import Pauli
@@ -119,6 +120,8 @@ def build_graph(crystals: Any, settings: GraphSettings, *, threads: int = 1) -> 
     """
     batch, _ = as_batch(crystals)
     batch.require_periodic()
+    if settings.primitive:
+        batch = CrystalBatch.from_crystals([primitive_crystal(crystal) for crystal in batch])
     numbers = np.asarray(batch.numbers, dtype=np.int64)
     sizes = np.diff(batch.offsets)
     owner = np.repeat(np.arange(len(batch)), sizes)

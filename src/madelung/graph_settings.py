@@ -14,6 +14,11 @@ class GraphSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    primitive: bool = Field(
+        True,
+        description="Reduce crystals to their primitive cells first, so that conventional cells "
+        "and supercells get the same values.",
+    )
     neighbours: int = Field(16, ge=1, le=200, description="Nearest neighbours of each atom.")
     tie_tolerance: float = Field(
         1e-3,

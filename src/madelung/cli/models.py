@@ -60,16 +60,18 @@ def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "predicts", "unit", "MAE on test crystals", "trained on")
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    for name in ("predicts", "MAE on test crystals", "trained on"):
+        table.add_column(name)
     for name, (card, wanted) in cards.items():
         target = next(item for item in card.targets if wanted in (None, item.name))
-        training = card.training
+        known = card.training["values"][target.name]["train"]
         table.add_row(
             name,
-            target.name,
-            target.unit,
+            target.description or target.name,
             _error(target),
-            f"{training['crystals']['train']} crystals, {training['dataset']}",
+            f"{known:,} of {card.training['dataset']}",
         )
     Console().print(table)
 
@@ -80,11 +82,13 @@ def _print_card(card: ModelCard) -> None:
 
     console = Console()
     console.print(f"[bold]{card.name}[/bold]  {card.purpose}")
-    table = Table("predicts", "unit", "MAE on test crystals", "within 90 %")
+    table = Table("predicts", "MAE on test crystals", "number", "within 90 %")
     for target in card.targets:
         coverage = target.errors.get("coverage_90")
         within = "" if coverage is None else f"{100 * coverage:.0f} %"
-        table.add_row(target.name, target.unit, _error(target), within)
+        number = str(target.errors.get("count", ""))
+        name = f"{target.name} ({target.unit})" if target.unit else target.name
+        table.add_row(name, _error(target), number, within)
     console.print(table)
     facts = Table(show_header=False)
     for key, value in card.training.items():
@@ -100,4 +104,5 @@ def _error(target: TargetCard) -> str:
     if not target.errors:
         return "not tested"
     low, high = target.errors["mae_interval"]
-    return f"{target.errors['mae']:.4g} ({low:.4g} to {high:.4g}; {target.errors['count']})"
+    mae = f"{target.errors['mae']:.4g} {target.unit}".strip()
+    return f"{mae} ({low:.4g} to {high:.4g})"

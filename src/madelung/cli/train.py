@@ -151,8 +151,10 @@ def _print_summary(result: TrainingResult) -> None:
     from rich.table import Table
 
     table = Table(title=f"best epoch {result.best_epoch}, {result.seconds / 60:.1f} min")
-    for name in ("target", "part", "crystals", "MAE", "95 % interval", "RMSE", "R²", "within 90 %"):
-        table.add_column(name, justify="left" if name in ("target", "part") else "right")
+    table.add_column("target", overflow="fold")
+    table.add_column("part")
+    for name in ("crystals", "MAE", "95 % interval", "R²"):
+        table.add_column(name, justify="right")
     units = {card.name: card.unit for card in result.model.card.targets}
     for part, targets in result.errors.items():
         for name, errors in targets.items():
@@ -163,9 +165,7 @@ def _print_summary(result: TrainingResult) -> None:
                 str(errors.count),
                 f"{errors.mae:.4g} {units[name]}",
                 f"{low:.4g} to {high:.4g}",
-                f"{errors.rmse:.4g}",
                 f"{errors.r2:.3f}",
-                f"{100 * errors.coverage_90:.0f} %",
             )
     console = Console()
     console.print(table)
