@@ -15,13 +15,15 @@ import pytest
 import torch
 
 import madelung as md
-from madelung.data.store import CrystalStore
+from madelung.data.records import DatasetInfo, Record
+from madelung.data.store import CrystalStore, write_store
 from madelung.models.model import WEIGHTS_FILE
 from madelung.models.settings import PotNetSettings
 from madelung.training.interruption import TrainingInterrupted
 from madelung.training.objective import one_cycle_rate, scale_loss, value_loss
+from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
-from madelung.training.splits import resolve_membership
+from madelung.training.splits import PARTS, resolve_membership
 from madelung.training.state import CHECKPOINT_FILE, read_checkpoint
 from madelung.training.trainer import Trainer
 
@@ -202,6 +204,31 @@ def test_it_learns(store: CrystalStore, tmp_path: Path) -> None:
     membership = resolve_membership(store, longer)
     assert errors.mae < 0.6 * errors.mad
     assert len(membership.members("train")) == 400
+
+
+def test_crystals_that_cannot_be_learnt_from_are_left_out_and_named(
+    store: CrystalStore, tmp_path: Path
+) -> None:
+    """An element without features, a molecule, a cell that is too large."""
+    good = [store[index] for index in range(40)]
+    odd = [
+        md.Crystal(cell=4 * np.eye(3), positions=np.zeros((1, 3)), numbers=[104]),
+        md.Crystal(cell=4 * np.eye(3), positions=np.zeros((1, 3)), numbers=[6], pbc=False),
+        md.example("NaCl").repeat(3),
+    ]
+    records = [Record(item.id, item.crystal, item.targets, {}) for item in good]
+    records += [
+        Record(f"odd-{index}", crystal, {TARGET: 1.0}, {}) for index, crystal in enumerate(odd)
+    ]
+    mixed = write_store(records, tmp_path / "store", DatasetInfo("mixed"))
+    prepared = prepare(mixed, settings(max_atoms=60, training_limit=None, split=None))
+    assert sorted(reason.split(":")[0] for reason in prepared.left_out) == [
+        "odd-0", "odd-1", "odd-2",
+    ]  # fmt: skip
+    assert sum(len(prepared.membership.members(part)) for part in PARTS) == 40
+    result = Trainer(settings(epochs=1, max_atoms=60), tmp_path / "run").fit(mixed)
+    results = json.loads((result.folder / "results.json").read_text(encoding="utf-8"))
+    assert len(results["left_out"]) == 3 and "without features" in str(results["left_out"])
 
 
 def test_several_targets_follow_their_own_splits(store: CrystalStore) -> None:

@@ -203,6 +203,12 @@ def _write_predictions(
                     )
 
 
+def _graph_share(progress: Progress) -> float:
+    """Processor time of making graphs over the time of the epochs."""
+    made = sum(row["graph_seconds"] for row in progress.history)
+    return round(made / max(sum(row["seconds"] for row in progress.history), 1e-9), 4)
+
+
 def _write_results(
     path: Path, result: TrainingResult, prepared: Preparation, progress: Progress
 ) -> None:
@@ -215,6 +221,7 @@ def _write_results(
         "left_out": list(prepared.left_out),
         "best_epoch": progress.best_epoch,
         "seconds": round(progress.seconds, 1),
+        "graph_share": _graph_share(progress),
         "training": result.model.card.training,
     }
     with whole_file(path) as temporary:
