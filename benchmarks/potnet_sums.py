@@ -104,7 +104,8 @@ def main() -> int:
     parser.add_argument("--precision", default="bfloat16")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
-    begun = time.perf_counter()
+    # The sources as they are now, since these are what runs.
+    begun, sources = time.perf_counter(), header(options.seeds[0])
     store = md.open_dataset(options.dataset, folder=options.work / "dataset")
     rows: list[dict[str, Any]] = []
     units: dict[str, str] = {}
@@ -114,7 +115,7 @@ def main() -> int:
             units = results["units"]
             rows += rows_of(variant, seed, results)
     record = {
-        **header(options.seeds[0]),
+        **sources,
         "versions": versions(("madelung", "torch", "numpy")),
         "hours": round((time.perf_counter() - begun) / 3600, 4),
         "seeds": options.seeds,

@@ -212,6 +212,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a small version, to try it out")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--turns", type=int, help="turns of each network (default 5; quick 1)")
+    parser.add_argument("--crystals", type=int, help="crystals (default 512; quick 32)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the crystal data sets")
@@ -220,7 +221,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.turns is None:
         options.turns = 1 if options.quick else 5
-    options.crystals, options.batch_size = (32, 16) if options.quick else (512, 64)
+    if options.crystals is None:
+        options.crystals = 32 if options.quick else 512
+    options.batch_size = 16 if options.quick else 64
     return options
 
 
