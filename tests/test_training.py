@@ -194,16 +194,13 @@ def test_two_processes_train_together(store: CrystalStore, tmp_path: Path) -> No
 
 
 def test_it_learns(store: CrystalStore, tmp_path: Path) -> None:
-    """Better than the composition alone, which is better than the mean."""
+    """Far better than the mean, on crystals that were not learnt from."""
     longer = settings(
-        epochs=12, training_limit=400, max_atoms=20, threads=None,
+        epochs=15, training_limit=None, max_atoms=20, learning_rate=4e-3,
         network={"features": 32, "layers": 2},
     )  # fmt: skip
-    result = Trainer(longer, tmp_path / "run").fit(store)
-    errors = result.errors["test"][TARGET]
-    membership = resolve_membership(store, longer)
-    assert errors.mae < 0.6 * errors.mad
-    assert len(membership.members("train")) == 400
+    errors = Trainer(longer, tmp_path / "run").fit(store).errors["test"][TARGET]
+    assert errors.mae < 0.5 * errors.mad and errors.r2 > 0.6
 
 
 def test_crystals_that_cannot_be_learnt_from_are_left_out_and_named(
