@@ -1,4 +1,5 @@
-# make demo    install into .venv and run the main job on crystals that come with the package
+# make demo    install into .venv and run the main jobs on crystals that come with the package
+# make train   train a small model on the data set that comes with the package
 # make test    install into .venv with the test tools and run the tests
 # make lint    check style and types
 # make docs    build the documentation into docs/_build/html
@@ -8,6 +9,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo-output
+TRAINED ?= trained
+EPOCHS ?= 15
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
@@ -15,12 +18,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints/c
 SOURCES := $(shell find src core -type f ! -name '*.pyc' 2>/dev/null) \
 	pyproject.toml CMakeLists.txt constraints/cpu.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo train test lint docs clean
 
 demo: $(VENV)/.installed
+	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2
+	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2 --model band-gap
 	$(BIN)/madelung sums example:NaCl example:CsCl example:CaF2 example:TiO2 \
 		--tolerance 1e-12 --plot $(DEMO)/
 	@echo "The pictures are in $(DEMO)/."
+
+train: $(VENV)/.installed
+	$(BIN)/madelung train example:jarvis --target formation_energy_peratom --out $(TRAINED) \
+		--features 64 --epochs $(EPOCHS) --batch-size 32 --learning-rate 2e-3
+	@echo "Look at $(TRAINED)/test-formation_energy_peratom.png."
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) tests
@@ -34,7 +44,7 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) $(DEMO) docs/_build build dist
+	rm -rf $(VENV) $(DEMO) $(TRAINED) docs/_build build dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \

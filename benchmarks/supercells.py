@@ -38,6 +38,8 @@ def measure(
     records = [store[int(index)] for index in chosen]
     rows = []
     for card in model.card.targets:
+        if card.name not in store.target_names:
+            continue
         cells = model.predict([record.crystal for record in records], target=card.name)
         for counts in SUPERCELLS:
             repeated = [record.crystal.repeat(counts) for record in records]
