@@ -22,15 +22,21 @@ class Processes:
     Parameters
     ----------
     device
-        Where tensors lie; decides between gloo and NCCL.
+        Name of the PyTorch device. Of several processes on ``cuda`` each takes the GPU of its
+        number on its machine. Processes on CPUs talk by gloo, those on GPUs by NCCL.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: str) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
-        self._device = device
+        self.device = torch.device(device)
+        on_gpu = self.device.type == "cuda"
+        if on_gpu and self.device.index is None:
+            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        if on_gpu:
+            torch.cuda.set_device(self.device)
         if self.count > 1:
-            torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
 
     @property
     def is_first(self) -> bool:
@@ -44,7 +50,7 @@ class Processes:
     def add(self, values: Tensor) -> Tensor:
         """Return the sum of a tensor over all processes."""
         if self.count > 1:
-            values = values.to(self._device)
+            values = values.to(self.device)
             torch.distributed.all_reduce(values)
         return values
 

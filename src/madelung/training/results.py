@@ -93,8 +93,8 @@ def conclude(
         "processes": processes.count,
         **_circumstances(),
     }
-    model.network.to("cpu")
-    model.scale.to("cpu")
+    for module in (model.network, model.scale, model.novelty):
+        module.to("cpu")
     result = TrainingResult(model, errors, folder, progress.best_epoch, progress.seconds)
     if processes.is_first:
         model.save(folder / MODEL_FOLDER)

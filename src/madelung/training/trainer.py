@@ -105,7 +105,7 @@ class Trainer:
         threads = torch.get_num_threads()
         torch.set_num_threads(self.settings.threads or available_cores())
         try:
-            processes = Processes(torch.device(self.settings.device))
+            processes = Processes(self.settings.device)
             run = _Run(self.settings, self.folder, dataset, processes, self._quiet)
             if self._resume:
                 run.restore()
@@ -130,12 +130,13 @@ class _Run:
     ) -> None:
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.processes, self.quiet = processes, quiet
-        self.device = torch.device(settings.device)
+        self.device = processes.device
         self.prepared = prepare(dataset, settings)
         torch.manual_seed(settings.seed)
         self.model = CrystalModel.from_card(self.prepared.card)
         self.model.scale = self.prepared.scale.to(self.device)
         self.network = self.model.network.to(self.device)
+        self.model.novelty.to(self.device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.learning_rate,
