@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["FIELDS", "long_rows", "markdown"]
+__all__ = ["FIELDS", "long_rows", "markdown", "number_text", "table_text"]
 
 Row = dict[str, Any]
 FIELDS = ("part", "case", "quantity", "value")
@@ -76,16 +76,16 @@ def _peers(part: Row) -> str:
             "our PyTorch executor",
             f"{row['tolerance']:.0e}",
             "three",
-            _number(row["torch_microseconds"]),
+            number_text(row["torch_microseconds"]),
             f"worst {row['torch_error_worst']:.0e}",
-            _number(row["microseconds"]),
+            number_text(row["microseconds"]),
             f"worst {row['error_worst']:.0e}",
-            _number(row["ratio"]),
+            number_text(row["ratio"]),
             "",
         )
         for row in part["executors"]
     ]
-    return f"{title}\n\n{_table(columns, rows + executors)}"
+    return f"{title}\n\n{table_text(columns, rows + executors)}"
 
 
 def _peer_row(row: Row) -> tuple[str, ...]:
@@ -94,12 +94,12 @@ def _peer_row(row: Row) -> tuple[str, ...]:
         return (*start, row["status"], "", "", "", "", "")
     return (
         *start,
-        _number(row["peer_microseconds"]),
+        number_text(row["peer_microseconds"]),
         _errors(row["peer_error_median"], row["peer_error_worst"]),
-        _number(row["microseconds"]),
+        number_text(row["microseconds"]),
         _errors(row["error_median"], row["error_worst"]),
-        _number(row["ratio"]),
-        _number(row["ratio_singly"]),
+        number_text(row["ratio"]),
+        number_text(row["ratio_singly"]),
     )
 
 
@@ -127,7 +127,7 @@ def _job(part: Row) -> str:
                 f"{row['wall_seconds_2_threads']:.2f} (on 1: {row['wall_seconds_1_thread']:.2f})",
             )
         )
-    return f"{title}\n\n{_table(columns, rows)}\n\n{_job_text(part)}"
+    return f"{title}\n\n{table_text(columns, rows)}\n\n{_job_text(part)}"
 
 
 def _job_text(part: Row) -> str:
@@ -147,15 +147,15 @@ def _scaling(part: Row) -> str:
     rows = [
         (
             str(row["atoms"]),
-            _number(row["milliseconds"]),
-            _number(row["nanoseconds_per_pair"]),
-            _number(row["torch_milliseconds"]) if "ratio" in row else "",
-            _number(row["ratio"]) if "ratio" in row else "",
+            number_text(row["milliseconds"]),
+            number_text(row["nanoseconds_per_pair"]),
+            number_text(row["torch_milliseconds"]) if "ratio" in row else "",
+            number_text(row["ratio"]) if "ratio" in row else "",
         )
         for row in part["cells"]
     ]
     title = "**Large cells** (displaced supercells of rutile; the three potentials at 1e-6)."
-    return f"{title}\n\n{_table(columns, rows)}"
+    return f"{title}\n\n{table_text(columns, rows)}"
 
 
 def _startup(part: Row) -> str:
@@ -166,13 +166,14 @@ def _startup(part: Row) -> str:
     )
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _number(value: float) -> str:
-    """Three significant digits, without an exponent."""
+def number_text(value: float) -> str:
+    """Return three significant digits, without an exponent."""
     if value >= 100:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+
+from tables import number_text, table_text
 
 __all__ = ["markdown"]
 
@@ -46,7 +47,7 @@ def _throughput(part: Row) -> str:
         "with graphs", "prediction", "with graphs", "times PotNet's: training", "prediction",
     )  # fmt: skip
     rows = [_network_row(name, row) for name, row in part["networks"].items()]
-    return f"{title}\n\n{_table(columns, rows)}\n\n{_throughput_text(part)}"
+    return f"{title}\n\n{table_text(columns, rows)}\n\n{_throughput_text(part)}"
 
 
 def _network_row(name: str, row: Row) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def _network_row(name: str, row: Row) -> tuple[str, ...]:
         name,
         f"{row['parameters']:,}",
         ", ".join(edges),
-        _number(row["graph_milliseconds"]),
+        number_text(row["graph_milliseconds"]),
         *_speeds(row, "train"),
         *_speeds(row, "predict"),
         _ratios(row, "train"),
@@ -68,14 +69,14 @@ def _speeds(row: Row, task: str) -> tuple[str, str]:
     name = f"{task}_crystals_per_second"
     if name not in row:
         return "", ""
-    return _number(row[name]), _number(row[f"{name}_with_graphs"])
+    return number_text(row[name]), number_text(row[f"{name}_with_graphs"])
 
 
 def _ratios(row: Row, task: str) -> str:
     if f"{task}_ratio" not in row:
         return ""
-    both = _number(row[f"{task}_ratio_with_graphs"])
-    return f"{_number(row[f'{task}_ratio'])} (with graphs {both}; {row['reference']})"
+    both = number_text(row[f"{task}_ratio_with_graphs"])
+    return f"{number_text(row[f'{task}_ratio'])} (with graphs {both}; {row['reference']})"
 
 
 def _throughput_text(part: Row) -> str:
@@ -116,7 +117,7 @@ def _latency(part: Row) -> str:
         )
         for name, row in part["sizes"].items()
     ]
-    return f"{title}\n\n{_table(columns, rows)}"
+    return f"{title}\n\n{table_text(columns, rows)}"
 
 
 def _agreement(part: Row) -> str:
@@ -128,15 +129,3 @@ def _agreement(part: Row) -> str:
         "**The plain networks of edges are the same function.** Largest difference in single "
         f"precision, relative to the largest entry of each tensor: {found}."
     )
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _number(value: float) -> str:
-    """Three significant digits, without an exponent."""
-    if value >= 100:
-        return f"{float(f'{value:.3g}'):,.0f}"
-    return f"{value:.3g}"
