@@ -61,7 +61,7 @@ def main() -> int:
     text = (
         f"One PotNet of {card.network.features} features, trained in "
         f"{training['seconds'] / 3600:.1f} hours of two shared cores (best of "
-        f"{training['epochs']} epochs: {training['best_epoch']}). Data: {training['dataset']}, all "
+        f"{training['epochs']} epochs: {training['best_epoch']}). Data: {training['dataset']}, nearly all "
         "with O or N, official parts. The published models were trained on about three times as "
         "many crystals; their errors are on the same test crystals.\n\n"
     )
