@@ -61,9 +61,9 @@ def main() -> int:
     text = (
         f"One PotNet of {card.network.features} features, trained in "
         f"{training['seconds'] / 3600:.1f} hours of two shared cores (best of "
-        f"{training['epochs']} epochs: {training['best_epoch']}). Data: {training['dataset']}, nearly all "
-        "with O or N, official parts. The published models were trained on about three times as "
-        "many crystals; their errors are on the same test crystals.\n\n"
+        f"{training['epochs']} epochs: {training['best_epoch']}). Data: {training['dataset']}, "
+        "nearly all with O or N, official parts. The published models were trained on about "
+        "three times as many crystals; their errors are on the same test crystals.\n\n"
     )
     text += markdown() + "\n\nCommand: `python benchmarks/shipped_models.py`."
     if options.readme is not None:
