@@ -30,8 +30,13 @@ def _head(record: Row) -> str:
         f"{sample['mean_pairs']:.0f} ordered pairs on average) in batches of "
         f"{sample['batch_size']}; {clock}, median of {record['turns']} turns in which the "
         f"networks alternate; {machine['processor']}, {machine.get('instruction_set', 'no core')}; "
-        f"{record['date'][:10]}. Command: `python benchmarks/throughput.py`.{quick}"
+        f"{record['date'][:10]}. Command: `{record['command']}`.{quick}{_remark(record)}"
     )
+
+
+def _remark(record: Row) -> str:
+    """What was added to a record about the circumstances of its measurement."""
+    return f" {record['remark']}" if "remark" in record else ""
 
 
 def _throughput(part: Row) -> str:
