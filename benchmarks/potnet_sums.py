@@ -44,7 +44,7 @@ def run_one(store: Any, options: argparse.Namespace, variant: str, seed: int) ->
                 "learning_rate": 2e-3,
                 "precision": options.precision,
                 "seed": seed,
-                "network": {"features": options.features},
+                "network": {"architecture": "potnet", "features": options.features},
                 "graph": VARIANTS[variant],
             }
         )

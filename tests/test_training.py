@@ -23,7 +23,13 @@ from madelung.training.splits import PARTS, resolve_membership
 from madelung.training.state import CHECKPOINT_FILE, read_checkpoint
 from madelung.training.trainer import Trainer
 
-NETWORK = {"features": 16, "layers": 2, "gaussians": 32, "multiquadrics": 16}
+NETWORK = {
+    "architecture": "potnet",
+    "features": 16,
+    "layers": 2,
+    "gaussians": 32,
+    "multiquadrics": 16,
+}
 TARGET = "formation_energy_peratom"
 SHORT = {
     "target": [TARGET],

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     )
     from madelung.examples import example
     from madelung.graph import CrystalGraph, build_graph
-    from madelung.graph_settings import GraphSettings
+    from madelung.graph_settings import GraphSettings, PairSettings
     from madelung.io import iterate, read, read_all
     from madelung.models.files import predict_files
     from madelung.models.model import CrystalModel, Prediction
-    from madelung.models.settings import PotNetSettings
+    from madelung.models.settings import PotNetSettings, SumNetSettings
     from madelung.models.shipped import load
     from madelung.sums import (
         BornMayer,
@@ -79,11 +79,13 @@ __all__ = [
     "MadelungError",
     "ModelError",
     "Morse",
+    "PairSettings",
     "Pauli",
     "PotNetSettings",
     "Potential",
     "PotentialError",
     "Prediction",
+    "SumNetSettings",
     "ToleranceWarning",
     "Trainer",
     "TrainingError",
@@ -112,6 +114,7 @@ _HOMES = {
     "CrystalGraph": "graph",
     "build_graph": "graph",
     "GraphSettings": "graph_settings",
+    "PairSettings": "graph_settings",
     "DatasetError": "errors",
     "ModelError": "errors",
     "TrainingError": "errors",
@@ -120,6 +123,7 @@ _HOMES = {
     "CrystalModel": "models.model",
     "Prediction": "models.model",
     "PotNetSettings": "models.settings",
+    "SumNetSettings": "models.settings",
     "load": "models.shipped",
     "evaluate_dataset": "training.report",
     "TrainingSettings": "training.settings",

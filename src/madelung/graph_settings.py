@@ -1,4 +1,4 @@
-"""How crystals become graphs; apart from the code that does it, so that it loads at once."""
+"""How crystals become inputs of networks; apart from the code that does it, to load at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["GraphSettings"]
+__all__ = ["GraphSettings", "InputSettings", "PairSettings"]
 
 
 class GraphSettings(BaseModel):
@@ -41,3 +41,34 @@ class GraphSettings(BaseModel):
         description="Edges of a crystal whose distances (Å) and sums differ by no more than this "
         "count as equal when atoms that symmetry makes equivalent are merged; 0 merges nothing.",
     )
+
+
+class PairSettings(BaseModel):
+    """How the functions of the pairs of a crystal are made that a SumNet starts from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cutoff: float = Field(6.0, gt=0.0, le=20.0, description="Reach (Å) of the near functions.")
+    radial: int = Field(16, ge=1, description="Gaussians of the distance.")
+    reduced: int = Field(
+        8, ge=0, description="Gaussians of the distance in units of the sum of covalent radii."
+    )
+    angular: int = Field(
+        8, ge=1, description="Gaussians of the distance for each spherical harmonic."
+    )
+    degree: int = Field(2, ge=0, le=3, description="Highest degree of spherical harmonics.")
+    potentials: tuple[str, ...] = Field(
+        ("coulomb", "london", "pauli:3"),
+        description="Potentials whose complete sums are taken for every pair; empty for none.",
+    )
+    tolerance: float = Field(1e-6, gt=0.0, description="Absolute error allowed in the sums.")
+    symmetry_tolerance: float = Field(
+        1e-5,
+        ge=0.0,
+        description="Atoms (Å) that symmetry operations carry this near to each other are computed "
+        "once; 0 computes every atom.",
+    )
+
+
+InputSettings = GraphSettings | PairSettings
+"""How crystals become what a network starts from; PotNet takes the first, SumNet the second."""

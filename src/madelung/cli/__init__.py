@@ -16,7 +16,16 @@ from madelung.errors import MadelungError
 __all__ = ["app", "main"]
 
 # In the order in which they are listed. A command's module is imported when it is called for.
-_COMMANDS = ("sums", "predict", "train", "evaluate", "models", "data")
+_COMMANDS = (
+    "sums",
+    "predict",
+    "train",
+    "ensemble",
+    "evaluate",
+    "benchmark",
+    "models",
+    "data",
+)
 
 
 class _Commands(TyperGroup):

@@ -34,6 +34,8 @@ $MADELUNG_DATA, or to the user's folder for data.
   madelung data download jarvis/dft_3d_2021
 
   madelung data export example:jarvis --out jarvis.jsonl.gz
+
+  madelung data combine mine/ example:jarvis --out both --held-out tested.jsonl
 """
 
 app = typer.Typer(
@@ -187,6 +189,60 @@ def export(
     export_json_lines(store, out)
     _report_problems(store)
     typer.echo(f"{len(store):,} crystals in {out}")
+
+
+@app.command("combine")
+def combine(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Names, files or folders.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="STORE", help="Folder of the store, with matches.csv in it."
+        ),
+    ],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Target to take (all without it).", show_default=False),
+    ] = None,
+    log10: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Target to take the base-10 logarithm of."),
+    ] = None,
+    held_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE[@SPLIT]",
+            help="Crystals to leave out of training: a whole data set, or val and test of a split.",
+        ),
+    ] = None,
+) -> None:
+    """Make one store of several data sets, without training on crystals that are held out.
+
+    Each target gets a split of its own name. Needs pymatgen if something is held out.
+    """
+    from madelung.data.combining import combine_sources
+
+    made = combine_sources(
+        sources,
+        out,
+        targets=target,
+        log10=log10 or (),
+        held_out=held_out or (),
+        progress=True,
+    )
+    for label, counts in made.sources.items():
+        typer.echo(
+            f"{label}: {counts['records']:,} of {counts['crystals']:,} crystals, "
+            f"{counts['held_out']:,} of them out of training"
+        )
+    for label, counts in made.held_out.items():
+        typer.echo(
+            f"held out {label}: {counts['crystals']:,} crystals match {counts['matched']:,} "
+            f"records ({counts['uncompared']:,} pairs could not be compared)"
+        )
+    _report(made.store)
 
 
 def _report(store: CrystalStore) -> None:

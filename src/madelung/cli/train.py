@@ -73,16 +73,22 @@ def _source(dataset: str, out: Path, resume: bool) -> str | Path:
 
 
 def _options() -> dict[str, tuple[str | None, FieldInfo]]:
-    """Every setting by its option's name: the group it belongs to, and what is known about it."""
+    """Every setting by its option's name: the group it belongs to, and what is known about it.
+
+    Settings that several kinds of networks have in common are described as SumNet's.
+    """
     found: dict[str, tuple[str | None, FieldInfo]] = {}
     for name, field in TrainingSettings.model_fields.items():
-        if inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
-            for own, inner in field.annotation.model_fields.items():
-                if own != "architecture":
-                    found[own] = (name, inner)
-        else:
+        kinds = [kind for kind in get_args(field.annotation) or () if _is_settings(kind)]
+        for kind in kinds:
+            found |= {own: (name, inner) for own, inner in kind.model_fields.items()}
+        if not kinds:
             found[name] = (None, field)
     return found
+
+
+def _is_settings(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, BaseModel)
 
 
 def _nested(changes: dict[str, Any]) -> dict[str, Any]:

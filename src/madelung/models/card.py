@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from madelung.errors import ModelError
-from madelung.graph_settings import GraphSettings
-from madelung.models.settings import PotNetSettings
+from madelung.graph_settings import InputSettings
+from madelung.models.settings import ARCHITECTURES, NetworkSettings
 
 __all__ = ["CARD_FILE", "CARD_FORMAT", "ModelCard", "TargetCard", "read_card"]
 
@@ -47,8 +47,11 @@ class ModelCard(BaseModel):
     name: str = Field(description="Name of the model.")
     purpose: str = Field("", description="What it may be used for, and what not.")
     targets: list[TargetCard] = Field(description="What it predicts.")
-    graph: GraphSettings = Field(description="How crystals become graphs.")
-    network: PotNetSettings = Field(description="Architecture and size.")
+    graph: InputSettings = Field(description="How crystals become graphs.")
+    network: NetworkSettings = Field(
+        discriminator="architecture", description="Architecture and size."
+    )
+    members: int = Field(1, ge=1, description="Networks whose mean it predicts.")
     elements: dict[str, int] = Field(
         default_factory=dict, description="In how many training crystals each element occurs."
     )
@@ -89,5 +92,5 @@ def read_card(folder: str | os.PathLike[str]) -> ModelCard:
         return ModelCard.model_validate(content)
     except ValidationError as problem:
         first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"] if part not in ARCHITECTURES)
         raise ModelError(f"{path}: {place}: {first['msg']}") from None

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from madelung.crystal import Crystal, as_crystals
 from madelung.elements import ELEMENT_SYMBOLS
 from madelung.errors import ModelError
-from madelung.graph import CrystalGraph, build_graph
+from madelung.inputs import NetworkInput, build_input
 from madelung.models.card import CARD_FILE, ModelCard, TargetCard, read_card
 from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.ensemble import NetworkEnsemble
+from madelung.models.networks import build_network
 from madelung.models.novelty import Novelty
-from madelung.models.potnet import PotNet
 from madelung.models.targets import TargetScale
 from madelung.outputs import whole_file
 
@@ -88,7 +89,7 @@ class CrystalModel:
     def __init__(
         self,
         card: ModelCard,
-        network: PotNet,
+        network: nn.Module,
         scale: TargetScale,
         novelty: Novelty,
         target: str | None = None,
@@ -108,7 +109,10 @@ class CrystalModel:
     @classmethod
     def from_card(cls, card: ModelCard, target: str | None = None) -> CrystalModel:
         """Build a model with fresh weights."""
-        network = PotNet(card.network, len(card.targets), len(card.graph.potentials))
+        networks: list[nn.Module] = [
+            build_network(card.network, card.graph, len(card.targets)) for _ in range(card.members)
+        ]
+        network = networks[0] if len(networks) == 1 else NetworkEnsemble(networks)
         count = len(card.targets)
         return cls(
             card, network, TargetScale.empty(count), Novelty.empty(card.network.features), target
@@ -183,7 +187,7 @@ class CrystalModel:
         column = self._column(self.target if target is None else target)
         predictions: list[Prediction] = []
         for group in _groups(members):
-            outputs = self.evaluate(build_graph(group, self.card.graph, threads=threads))
+            outputs = self.evaluate(build_input(group, self.card.graph, threads=threads))
             predictions.extend(self._describe(group, outputs, column))
         return predictions[0] if single else predictions
 
@@ -213,7 +217,7 @@ class CrystalModel:
         return predictions
 
     @torch.no_grad()
-    def evaluate(self, graph: CrystalGraph) -> Outputs:
+    def evaluate(self, graph: NetworkInput) -> Outputs:
         """Run the network on graphs and return values and expected errors in their units."""
         self.network.eval()
         standardised, log_scales, embedding = self.network(graph)

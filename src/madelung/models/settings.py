@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["PotNetSettings"]
+__all__ = ["ARCHITECTURES", "NetworkSettings", "PotNetSettings", "SumNetSettings"]
 
 
 class PotNetSettings(BaseModel):
@@ -22,3 +22,27 @@ class PotNetSettings(BaseModel):
     attention: bool = Field(
         False, description="Pass complete edges through an attention layer of their own."
     )
+
+
+class SumNetSettings(BaseModel):
+    """Size and options of a SumNet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Literal["sumnet"] = Field("sumnet", description="Network: sumnet or potnet.")
+    features: int = Field(128, ge=1, description="Length of all feature vectors.")
+    layers: int = Field(4, ge=1, description="Message-passing layers.")
+    senders: int = Field(32, ge=1, description="Features of an atom that others are told.")
+    tensors: int = Field(48, ge=1, description="Invariants of each higher degree.")
+    dropout: float = Field(
+        0.0, ge=0.0, lt=1.0, description="Part of the features left out at random in training."
+    )
+
+
+NetworkSettings = PotNetSettings | SumNetSettings
+"""Settings of any network; ``architecture`` tells which."""
+ARCHITECTURES: dict[str, type[PotNetSettings] | type[SumNetSettings]] = {
+    "potnet": PotNetSettings,
+    "sumnet": SumNetSettings,
+}
+"""Settings of each architecture by its name."""

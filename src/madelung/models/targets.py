@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from madelung.graph import CrystalGraph
+from madelung.inputs import NetworkInput
 
 __all__ = ["ScaleFit", "TargetScale"]
 
@@ -42,15 +42,15 @@ class TargetScale(nn.Module):
         """Return one that changes nothing, to be filled from a file."""
         return cls(torch.zeros(targets, _ELEMENTS), torch.zeros(targets), torch.ones(targets))
 
-    def standardise(self, values: Tensor, graph: CrystalGraph) -> Tensor:
+    def standardise(self, values: Tensor, graph: NetworkInput) -> Tensor:
         """Turn (B, T) values in their units into float32 numbers of the size of one."""
         return ((values - self._offset(graph)) / self.spread).float()
 
-    def restore(self, outputs: Tensor, graph: CrystalGraph) -> Tensor:
+    def restore(self, outputs: Tensor, graph: NetworkInput) -> Tensor:
         """Turn (B, T) outputs of a network into values in their units, float64."""
         return outputs.double() * self.spread + self._offset(graph)
 
-    def _offset(self, graph: CrystalGraph) -> Tensor:
+    def _offset(self, graph: NetworkInput) -> Tensor:
         contributions = self.baseline.T[graph.numbers] * graph.weights[:, None]
         total = contributions.new_zeros(len(graph), contributions.shape[1])
         total = total.index_add(0, graph.owner, contributions)

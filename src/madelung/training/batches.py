@@ -14,12 +14,51 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.data.store import CrystalStore
-from madelung.graph import CrystalGraph, build_graph
-from madelung.graph_settings import GraphSettings
+from madelung.graph_settings import InputSettings, PairSettings
+from madelung.inputs import NetworkInput, build_input
+from madelung.pair_functions import PairFunctions, function_sections, pair_functions
+from madelung.pair_graph import join_pairs
 
-__all__ = ["Batch", "BatchMaker"]
+__all__ = ["Batch", "BatchMaker", "InputMemory"]
 
 _AHEAD = 3
+_GIGABYTE = 1e9
+
+
+class InputMemory:
+    """Keeps the pair functions of crystals that will be needed again, as long as there is room.
+
+    They depend on crystals and settings alone. Several runs may share a memory; it forgets when it
+    is given to another data set or other settings.
+
+    Parameters
+    ----------
+    gigabytes
+        Most memory to take.
+    """
+
+    def __init__(self, gigabytes: float) -> None:
+        self._room = self._left = gigabytes * _GIGABYTE
+        self._kept: dict[int, PairFunctions] = {}
+        self._owner: tuple[str, InputSettings] | None = None
+
+    def belong_to(self, store: CrystalStore, settings: InputSettings) -> None:
+        """Keep crystals of this data set, made with these settings, and no others."""
+        owner = (store.fingerprint, settings)
+        if self._owner != owner:
+            self._owner, self._left = owner, self._room
+            self._kept.clear()
+
+    def get(self, index: int) -> PairFunctions | None:
+        """Return what is kept of a crystal of the data set."""
+        return self._kept.get(index)
+
+    def keep(self, index: int, functions: PairFunctions) -> None:
+        """Keep what was made of a crystal, if there is room."""
+        size = functions.functions.nbytes + 16 * len(functions.receivers)
+        if size <= self._left:
+            self._left -= size
+            self._kept[index] = functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +76,7 @@ class Batch:
     """
 
     indices: NDArray[np.int64]
-    graph: CrystalGraph
+    graph: NetworkInput
     values: Tensor
 
 
@@ -52,14 +91,22 @@ class BatchMaker:
         (n, T) targets of the whole data set, NaN where a value must not be seen.
     settings
         How crystals become graphs.
+    memory
+        Keeps what networks that take pair functions start from; none if not given.
     """
 
     def __init__(
-        self, store: CrystalStore, values: NDArray[np.float64], settings: GraphSettings
+        self,
+        store: CrystalStore,
+        values: NDArray[np.float64],
+        settings: InputSettings,
+        memory: InputMemory | None = None,
     ) -> None:
         self._store = store
         self._values = values
         self._settings = settings
+        self._memory = InputMemory(0.0) if memory is None else memory
+        self._memory.belong_to(store, settings)
         self.seconds = 0.0
         """Processor time of the thread that made graphs."""
         self.waited = 0.0
@@ -67,8 +114,24 @@ class BatchMaker:
 
     def make(self, indices: NDArray[np.int64]) -> Batch:
         """Make one batch now."""
-        graph = build_graph(self._store.batch(indices), self._settings)
+        if isinstance(self._settings, PairSettings):
+            graph: NetworkInput = join_pairs(
+                self._pair_functions(indices, self._settings), function_sections(self._settings)
+            )
+        else:
+            graph = build_input(self._store.batch(indices), self._settings)
         return Batch(indices, graph, torch.from_numpy(self._values[indices]))
+
+    def _pair_functions(
+        self, indices: NDArray[np.int64], settings: PairSettings
+    ) -> list[PairFunctions]:
+        kept = [self._memory.get(int(index)) for index in indices]
+        missing = [place for place, functions in enumerate(kept) if functions is None]
+        for place, crystal in zip(missing, self._store.batch(indices[missing]), strict=True):
+            made = pair_functions(crystal, settings)
+            self._memory.keep(int(indices[place]), made)
+            kept[place] = made
+        return [functions for functions in kept if functions is not None]
 
     def ahead(self, groups: Sequence[NDArray[np.int64]]) -> Iterator[Batch]:
         """Make batches in order, a few of them ahead; errors of the thread are raised here."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from madelung.data.store import CrystalStore
 from madelung.models.model import CrystalModel
-from madelung.training.batches import BatchMaker
+from madelung.training.batches import BatchMaker, InputMemory
 from madelung.training.processes import Processes
 from madelung.training.splits import Membership
 
@@ -154,6 +154,8 @@ def evaluate_members(
     membership: Membership,
     part: str,
     processes: Processes | None = None,
+    *,
+    memory: InputMemory | None = None,
 ) -> Evaluation:
     """Predict all crystals of a part; several processes share the work.
 
@@ -169,13 +171,15 @@ def evaluate_members(
         "train", "val" or "test".
     processes
         Who shares the work; this process alone if None.
+    memory
+        What is kept of the data set's crystals; nothing if None.
     """
     values = membership.values_of(part)
     members = membership.members(part)
     rows = np.arange(len(members))
     groups = _groups(store.sizes[members])
     mine = groups if processes is None else processes.share(groups)
-    maker = BatchMaker(store, values, model.card.graph)
+    maker = BatchMaker(store, values, model.card.graph, memory)
     device = model.scale.mean.device
     width = model.card.network.features
     results: dict[str, NDArray[Any]] = {

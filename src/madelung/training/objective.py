@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["one_cycle_rate", "scale_loss", "value_loss"]
+__all__ = ["one_cycle_rate", "parameter_groups", "scale_loss", "value_loss"]
 
 # A one-cycle course starts at this part of the highest rate, and ends at that one.
 _START = 1.0 / 25.0
@@ -60,3 +61,19 @@ def one_cycle_rate(step: int, steps: int, highest: float, warmup_share: float) -
     else:
         low, high, part = 1.0, _END, (step - peak) / max(steps - peak, 1.0)
     return highest * (low + (high - low) * (1.0 - math.cos(math.pi * min(part, 1.0))) / 2.0)
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters for an optimiser: matrices decay; offsets, gains and embeddings do not."""
+    embeddings = {
+        id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)
+    }
+    decaying: list[Tensor] = []
+    others: list[Tensor] = []
+    for parameter in network.parameters():
+        decays = parameter.ndim > 1 and id(parameter) not in embeddings
+        (decaying if decays else others).append(parameter)
+    return [
+        {"params": decaying, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]

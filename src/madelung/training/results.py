@@ -14,14 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from madelung import __version__
 from madelung.data.store import CrystalStore
 from madelung.models.model import CrystalModel
-from madelung.models.novelty import Novelty
 from madelung.outputs import whole_file
+from madelung.training.batches import InputMemory
+from madelung.training.calibration import calibrate, learn_novelty
 from madelung.training.evaluation import (
     Evaluation,
     TargetErrors,
@@ -33,13 +31,20 @@ from madelung.training.processes import Processes
 from madelung.training.settings import TrainingSettings
 from madelung.training.state import Progress
 
-__all__ = ["MODEL_FOLDER", "PREDICTIONS_FILE", "RESULTS_FILE", "TrainingResult", "conclude"]
+__all__ = [
+    "MODEL_FOLDER",
+    "PREDICTIONS_FILE",
+    "RESULTS_FILE",
+    "TrainingResult",
+    "circumstances",
+    "conclude",
+    "part_errors",
+    "write_predictions",
+]
 
 MODEL_FOLDER = "model"
 PREDICTIONS_FILE = "predictions.csv"
 RESULTS_FILE = "results.json"
-# Crystals from which the spread of the training embeddings is learnt.
-_EMBEDDED = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +80,25 @@ def conclude(
     settings: TrainingSettings,
     folder: Path,
     processes: Processes,
+    memory: InputMemory,
 ) -> TrainingResult:
     """Calibrate by validation, test once, and write model, predictions, plots and results."""
-    validation = evaluate_members(model, store, prepared.membership, "val", processes)
-    _calibrate(model, validation)
-    _learn_novelty(model, prepared, store, validation, processes)
-    tested = evaluate_members(model, store, prepared.membership, "test", processes)
+    validation = evaluate_members(
+        model, store, prepared.membership, "val", processes, memory=memory
+    )
+    calibrate(model, validation)
+    learn_novelty(
+        model,
+        prepared.membership,
+        store,
+        validation,
+        seed=settings.seed,
+        processes=processes,
+        memory=memory,
+    )
+    tested = evaluate_members(model, store, prepared.membership, "test", processes, memory=memory)
     parts = {"val": validation, "test": tested}
-    errors = {part: _errors(model, evaluation) for part, evaluation in parts.items()}
+    errors = {part: part_errors(model, evaluation) for part, evaluation in parts.items()}
     for card in model.card.targets:
         if card.name in errors["test"]:
             card.errors = errors["test"][card.name].as_object()
@@ -91,60 +107,21 @@ def conclude(
         "epochs": progress.epoch,
         "seconds": round(progress.seconds, 1),
         "processes": processes.count,
-        **_circumstances(),
+        **circumstances(),
     }
     for module in (model.network, model.scale, model.novelty):
         module.to("cpu")
     result = TrainingResult(model, errors, folder, progress.best_epoch, progress.seconds)
     if processes.is_first:
         model.save(folder / MODEL_FOLDER)
-        _write_predictions(folder / PREDICTIONS_FILE, model, store, parts)
+        write_predictions(folder / PREDICTIONS_FILE, model, store, parts)
         _write_results(folder / RESULTS_FILE, result, prepared, progress)
         _draw(folder, model, progress, parts)
     return result
 
 
-def _calibrate(model: CrystalModel, validation: Evaluation) -> None:
-    """Widen the expected errors until they hold as many validation errors as they state."""
-    for column, card in enumerate(model.card.targets):
-        rows = validation.known(card.name)
-        errors = np.abs(validation.predictions[rows, column] - validation.truths[rows, column])
-        ratios = errors / validation.expected_errors[rows, column]
-        card.factor_68, card.factor_90 = (
-            _conformal_quantile(ratios, share) for share in (0.68, 0.90)
-        )
-
-
-def _conformal_quantile(ratios: NDArray[np.float64], share: float) -> float:
-    """Quantile that a further ratio stays below with at least this probability.
-
-    V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World" (2005): the
-    ceil((n + 1) share)-th smallest of n exchangeable values.
-    """
-    rank = min(int(np.ceil((len(ratios) + 1) * share)), len(ratios))
-    return float(np.sort(ratios)[rank - 1])
-
-
-def _learn_novelty(
-    model: CrystalModel,
-    prepared: Preparation,
-    store: CrystalStore,
-    validation: Evaluation,
-    processes: Processes,
-) -> None:
-    generator = np.random.default_rng([prepared.card.training["settings"]["seed"], 5])
-    training = prepared.training
-    if len(training) > _EMBEDDED:
-        left = np.setdiff1d(training, generator.choice(training, _EMBEDDED, replace=False))
-        members = prepared.membership.without(left)
-    else:
-        members = prepared.membership
-    embedded = evaluate_members(model, store, members, "train", processes)
-    device = model.scale.mean.device
-    model.novelty = Novelty.fit(embedded.embeddings, validation.embeddings).to(device)
-
-
-def _errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErrors]:
+def part_errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErrors]:
+    """Return the errors of each target of which a value is known."""
     found = {}
     for column, card in enumerate(model.card.targets):
         rows = evaluation.known(card.name)
@@ -159,7 +136,8 @@ def _errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErro
     return found
 
 
-def _circumstances() -> dict[str, Any]:
+def circumstances() -> dict[str, Any]:
+    """Return what a card says about how its model came about."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return {
         "version": __version__,
@@ -181,7 +159,7 @@ def _commit() -> str | None:
     return answer.stdout.strip() or None
 
 
-def _write_predictions(
+def write_predictions(
     path: Path, model: CrystalModel, store: CrystalStore, parts: dict[str, Evaluation]
 ) -> None:
     """One row for each known value: id, part, target, true value, prediction, uncertainty."""

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.errors import TrainingError
-from madelung.graph_settings import GraphSettings
-from madelung.models.settings import PotNetSettings
+from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
+from madelung.models.settings import ARCHITECTURES, NetworkSettings, PotNetSettings, SumNetSettings
 
 __all__ = ["TrainingSettings", "read_settings"]
 
@@ -43,6 +43,17 @@ class TrainingSettings(BaseModel):
         300, ge=1, description="Leave out (and count) training crystals with more atoms."
     )
     seed: int = Field(0, ge=0, description="Seed of weights, order and drawn splits.")
+    split_seed: int | None = Field(
+        None,
+        ge=0,
+        description="Seed of drawn splits, where several runs are to share them; the seed if not "
+        "given.",
+    )
+    initial: str = Field(
+        "",
+        description="Model to start from: a shipped name or a folder. Its weights, and its "
+        "settings of graph and network, are taken over.",
+    )
     epochs: int = Field(100, ge=1, description="Passes over the training crystals.")
     batch_size: int = Field(64, ge=1, description="Crystals of a step, over all processes.")
     learning_rate: float = Field(1e-3, gt=0.0, description="Highest rate of the one-cycle course.")
@@ -71,12 +82,52 @@ class TrainingSettings(BaseModel):
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, description="Minutes between checkpoints; one is also written on interruption."
     )
-    graph: GraphSettings = Field(
-        default_factory=lambda: GraphSettings(), description="How crystals become graphs."
+    memory_gigabytes: float = Field(
+        4.0,
+        ge=0.0,
+        description="Memory for what SumNet starts from, so that it is made once and not in each "
+        "epoch; what finds no room is made anew.",
     )
-    network: PotNetSettings = Field(
-        default_factory=lambda: PotNetSettings(), description="Architecture and size."
+    graph: InputSettings = Field(
+        default_factory=lambda: PairSettings(), description="What the network starts from."
     )
+    network: NetworkSettings = Field(
+        default_factory=lambda: SumNetSettings(), description="Architecture and size."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_architecture_says(cls, content: Any) -> Any:
+        """Let settings that are given as dictionaries be those of the architecture."""
+        if not isinstance(content, dict):
+            return content
+        network, graph = content.get("network", {}), content.get("graph", {})
+        if isinstance(network, dict):
+            kind = ARCHITECTURES.get(network.get("architecture", "sumnet"))
+            if kind is None:
+                raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}")
+            network = _validated("network", kind, network)
+        if isinstance(graph, dict):
+            potnet = isinstance(network, PotNetSettings)
+            graph = _validated("graph", GraphSettings if potnet else PairSettings, graph)
+        return {**content, "network": network, "graph": graph}
+
+    @property
+    def drawn_with(self) -> int:
+        """Seed of drawn splits."""
+        return self.seed if self.split_seed is None else self.split_seed
+
+
+def _validated(group: str, kind: type[BaseModel], content: dict[str, Any]) -> BaseModel:
+    """Settings of a kind; what is wrong with them is said with the name of the group."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as problem:
+        lines = [
+            f"{group}.{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            for error in problem.errors()
+        ]
+        raise ValueError("; ".join(lines)) from None
 
 
 def read_settings(
@@ -107,7 +158,7 @@ def read_settings(
         return TrainingSettings.model_validate(content)
     except ValidationError as problem:
         lines = [
-            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            ": ".join([*(str(part) for part in error["loc"]), error["msg"]])
             for error in problem.errors()
         ]
         raise TrainingError(f"{path or 'settings'}: {'; '.join(lines)}") from None

@@ -113,7 +113,7 @@ def _split_name(store: CrystalStore, settings: TrainingSettings, target: str) ->
 
 
 def _drawn_split(count: int, settings: TrainingSettings) -> NDArray[np.str_]:
-    order = np.random.default_rng([settings.seed, 1]).permutation(count)
+    order = np.random.default_rng([settings.drawn_with, 1]).permutation(count)
     labels = np.full(count, "train", dtype="<U5")
     tested = round(settings.test_share * count)
     validated = max(round(settings.validation_share * count), 1)
@@ -125,7 +125,7 @@ def _drawn_split(count: int, settings: TrainingSettings) -> NDArray[np.str_]:
 def _with_validation(labels: NDArray[np.str_], settings: TrainingSettings) -> NDArray[np.str_]:
     """Draw validation crystals from the training crystals of splits that name none."""
     labels = labels.astype("<U5")
-    draw = np.random.default_rng([settings.seed, 2]).random(len(labels))
+    draw = np.random.default_rng([settings.drawn_with, 2]).random(len(labels))
     for column in range(labels.shape[1]):
         if not (labels[:, column] == "val").any():
             chosen = (labels[:, column] == "train") & (draw < settings.validation_share)
@@ -137,7 +137,7 @@ def _limited(membership: Membership, settings: TrainingSettings) -> Membership:
     if settings.training_limit is None:
         return membership
     members = membership.members("train")
-    order = np.random.default_rng([settings.seed, 3]).permutation(members)
+    order = np.random.default_rng([settings.drawn_with, 3]).permutation(members)
     labels = membership.labels.copy()
     dropped = order[settings.training_limit :]
     labels[dropped] = np.where(labels[dropped] == "train", "", labels[dropped])

@@ -13,13 +13,23 @@ from torch import Tensor, nn
 
 from madelung.errors import TrainingError
 from madelung.outputs import whole_file
+from madelung.training.settings import TrainingSettings
 
-__all__ = ["CHECKPOINT_FILE", "MovingAverage", "Progress", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "CHECKPOINT_FILE",
+    "MovingAverage",
+    "Progress",
+    "read_checkpoint",
+    "require_same",
+    "write_checkpoint",
+]
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _FORMAT = 1
 # How fast the average follows the weights at the start: at step t it keeps (1 + t) / (10 + t).
 _EARLY = 10.0
+# Settings that change no weight, and may change when a run goes on.
+_FREE_SETTINGS = ("checkpoint_minutes", "memory_gigabytes", "name", "purpose")
 
 
 @dataclass
@@ -165,3 +175,33 @@ def read_checkpoint(
         part, own = name.split("/", 1)
         tensors.setdefault(part, {})[own] = value
     return tensors, progress, run
+
+
+def require_same(stored: dict[str, Any], present: dict[str, Any], folder: Path) -> None:
+    """Refuse to go on with other settings, data or initial weights.
+
+    Parameters
+    ----------
+    stored, present
+        "settings", "fingerprint" of the data set and "initial_weights" of the run in the folder,
+        and of the one that is asked for. Settings that the run did not know had their defaults.
+    folder
+        Folder of the run, for the message.
+
+    Raises
+    ------
+    TrainingError
+        If they differ.
+    """
+    defaults = TrainingSettings().model_dump(mode="json")
+    old, new = {**defaults, **stored["settings"]}, present["settings"]
+    changed = [name for name in new if old.get(name) != new[name] and name not in _FREE_SETTINGS]
+    if changed:
+        lines = [f"{name} was {old.get(name)!r} and is {new[name]!r}" for name in changed]
+        raise TrainingError(f"{folder}: the run had other settings: {'; '.join(lines)}")
+    if stored["fingerprint"] != present["fingerprint"]:
+        raise TrainingError(f"{folder}: the run had another data set; give the same one")
+    if stored.get("initial_weights", "") != present["initial_weights"]:
+        raise TrainingError(
+            f"{folder}: the run started from other weights; give the same initial model"
+        )

@@ -16,11 +16,17 @@ from madelung.data.store import CrystalStore
 from madelung.errors import TrainingError
 from madelung.models.model import CrystalModel
 from madelung.sums.job import available_cores
-from madelung.training.batches import Batch, BatchMaker
+from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.evaluation import Evaluation, evaluate_members
+from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.interruption import Interruption
 from madelung.training.logs import TrainingLog
-from madelung.training.objective import one_cycle_rate, scale_loss, value_loss
+from madelung.training.objective import (
+    one_cycle_rate,
+    parameter_groups,
+    scale_loss,
+    value_loss,
+)
 from madelung.training.preparation import prepare
 from madelung.training.processes import Processes
 from madelung.training.results import TrainingResult, conclude
@@ -30,13 +36,14 @@ from madelung.training.state import (
     MovingAverage,
     Progress,
     read_checkpoint,
+    require_same,
     write_checkpoint,
 )
 
 __all__ = ["Trainer"]
 
-# Settings that change no weight, and may change when a run goes on.
-_FREE_SETTINGS = ("checkpoint_minutes", "name", "purpose")
+# Keeps the random numbers of a step apart from those of other seeds.
+_STRIDE = 1_000_003
 
 
 class Trainer:
@@ -53,11 +60,16 @@ class Trainer:
         those of a run that was never stopped, on the same machine with as many threads.
     quiet
         Whether to show no progress.
+    memory
+        Shared with other runs on the same data set; one of ``memory_gigabytes`` if None.
 
     Raises
     ------
     TrainingError
-        If the folder holds a run and ``resume`` is not set.
+        If the folder holds a run and ``resume`` is not set, or the settings of graph and network
+        are not those of the initial model.
+    ModelError
+        If there is no such initial model.
     """
 
     def __init__(
@@ -67,11 +79,14 @@ class Trainer:
         *,
         resume: bool = False,
         quiet: bool = True,
+        memory: InputMemory | None = None,
     ) -> None:
-        self.settings = settings
+        self._initial = load_initial(settings)
+        self.settings = adopt_settings(settings, self._initial)
         self.folder = Path(folder)
         self._resume = resume
         self._quiet = quiet
+        self._memory = InputMemory(settings.memory_gigabytes) if memory is None else memory
         if (self.folder / CHECKPOINT_FILE).exists() and not resume:
             raise TrainingError(
                 f"{self.folder} holds a run; go on with it (--resume), or choose another folder"
@@ -106,7 +121,15 @@ class Trainer:
         torch.set_num_threads(self.settings.threads or available_cores())
         try:
             processes = Processes(self.settings.device)
-            run = _Run(self.settings, self.folder, dataset, processes, self._quiet)
+            run = _Run(
+                self.settings,
+                self.folder,
+                dataset,
+                processes,
+                self._quiet,
+                self._initial,
+                self._memory,
+            )
             if self._resume:
                 run.restore()
             result = run.go()
@@ -127,6 +150,8 @@ class _Run:
         dataset: CrystalStore,
         processes: Processes,
         quiet: bool,
+        initial: CrystalModel | None,
+        memory: InputMemory,
     ) -> None:
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.processes, self.quiet = processes, quiet
@@ -134,20 +159,26 @@ class _Run:
         self.prepared = prepare(dataset, settings)
         torch.manual_seed(settings.seed)
         self.model = CrystalModel.from_card(self.prepared.card)
+        self.initial_weights = ""
+        if initial is not None:
+            targets = self.prepared.membership.targets
+            start_from(initial, self.model.network, targets, settings.seed)
+            note_initial(self.prepared.card, initial, settings.initial)
+            self.initial_weights = initial.card.weights_sha256
         self.model.scale = self.prepared.scale.to(self.device)
         self.network = self.model.network.to(self.device)
         self.model.novelty.to(self.device)
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
+            parameter_groups(self.network, settings.weight_decay),
             lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
             fused=True,
         )
         self.average = MovingAverage(self.network, settings.average_decay)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress()
         values = self.prepared.membership.values_of("train")
-        self.learning = BatchMaker(dataset, values, settings.graph)
+        self.memory = memory
+        self.learning = BatchMaker(dataset, values, settings.graph, self.memory)
         steps = -(-len(self.prepared.training) // settings.batch_size)
         self.steps_of_epoch = max(steps, 1)
         self._timing: dict[str, float] = {}
@@ -161,6 +192,8 @@ class _Run:
                 self._epoch(log, interruption)
                 self._close_epoch(log)
                 self._save()
+            if self.processes.any(interruption.requested):
+                interruption.stop(self.folder)
         self.network.load_state_dict(self.best)
         return conclude(
             self.model,
@@ -170,6 +203,7 @@ class _Run:
             self.settings,
             self.folder,
             self.processes,
+            self.memory,
         )
 
     # One epoch.
@@ -210,6 +244,8 @@ class _Run:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        # What dropout leaves out depends on the step alone, so that a run that goes on repeats it.
+        torch.manual_seed(self.settings.seed + _STRIDE * (progress.step + 1))
         self.optimiser.zero_grad(set_to_none=True)
         value, scale, count = self._losses(batch)
         totals = self.processes.add(_totals(value, count))
@@ -272,7 +308,12 @@ class _Run:
         trained = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.state)
         evaluation = evaluate_members(
-            self.model, self.dataset, self.prepared.membership, "val", self.processes
+            self.model,
+            self.dataset,
+            self.prepared.membership,
+            "val",
+            self.processes,
+            memory=self.memory,
         )
         self.network.load_state_dict(trained)
         return evaluation
@@ -288,6 +329,7 @@ class _Run:
         return {
             "settings": self.settings.model_dump(mode="json"),
             "fingerprint": self.dataset.fingerprint,
+            "initial_weights": self.initial_weights,
         }
 
     def _save(self) -> None:
@@ -318,7 +360,7 @@ class _Run:
             If it belongs to another run.
         """
         tensors, progress, identity = read_checkpoint(self.folder)
-        _require_same(identity, self._identity(), self.folder)
+        require_same(identity, self._identity(), self.folder)
         self.progress = progress
         self.network.load_state_dict(tensors["network"])
         self.average.state = {
@@ -335,14 +377,3 @@ class _Run:
 
 def _totals(value: Tensor, count: int) -> Tensor:
     return torch.tensor([float(value.detach()), float(count)], dtype=torch.float64)
-
-
-def _require_same(stored: dict[str, Any], present: dict[str, Any], folder: Path) -> None:
-    """Refuse to go on with other settings or data."""
-    old, new = dict(stored["settings"]), dict(present["settings"])
-    changed = [name for name in new if old.get(name) != new[name] and name not in _FREE_SETTINGS]
-    if changed:
-        lines = [f"{name} was {old.get(name)!r} and is {new[name]!r}" for name in changed]
-        raise TrainingError(f"{folder}: the run had other settings: {'; '.join(lines)}")
-    if stored["fingerprint"] != present["fingerprint"]:
-        raise TrainingError(f"{folder}: the run had another data set; give the same one")

@@ -1,0 +1,82 @@
+"""``madelung ensemble``: one model of several runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from madelung.cli.single import single_command
+
+if TYPE_CHECKING:
+    from madelung.training.ensembles import EnsembleResult
+
+__all__ = ["app", "ensemble"]
+
+_HELP = """
+Make one model of several runs.
+
+Each RUN is a folder that 'madelung train' has finished. The runs differ in their seeds (--seed), \
+and share their data, settings and validation crystals (--split-seed, where these are drawn). The \
+model predicts the mean of theirs; where they disagree its uncertainty is larger. The folder then \
+holds model/, predictions.csv and results.json.
+
+[bold]Examples[/bold]
+
+  madelung ensemble run-0 run-1 run-2 --out together
+
+  madelung ensemble run-* --out together --dataset matbench/jdft2d
+"""
+
+
+def ensemble(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="What the runs were trained on.",
+            show_default="the first run's",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="Name on the card.", show_default="the first run's")
+    ] = "",
+) -> None:
+    from madelung.training.ensembles import ensemble_runs
+
+    _print(ensemble_runs(runs, out, dataset=dataset, name=name))
+
+
+ensemble.__doc__ = _HELP
+app = single_command(ensemble)
+
+
+def _print(result: EnsembleResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"{len(result.member_errors)} members")
+    table.add_column("target", overflow="fold")
+    table.add_column("part")
+    for title in ("crystals", "MAE", "members' MAE", "within 68 %", "within 90 %"):
+        table.add_column(title, justify="right")
+    units = {card.name: card.unit for card in result.model.card.targets}
+    for part, targets in result.errors.items():
+        for name, errors in targets.items():
+            known = [errors[name]["mae"] for errors in result.member_errors if errors.get(name)]
+            own = ", ".join(f"{mae:.4g}" for mae in known) if part == "test" else ""
+            table.add_row(
+                name,
+                "validation" if part == "val" else part,
+                str(errors.count),
+                f"{errors.mae:.4g} {units[name]}",
+                own,
+                f"{100 * errors.coverage_68:.1f} %",
+                f"{100 * errors.coverage_90:.1f} %",
+            )
+    console.print(table)
+    console.print(f"model, predictions and results: {result.folder}", markup=False)

@@ -1,0 +1,59 @@
+"""Several networks that predict as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from madelung.inputs import NetworkInput
+
+__all__ = ["NetworkEnsemble"]
+
+
+class NetworkEnsemble(nn.Module):
+    """Networks of the same settings whose mean is the prediction.
+
+    Parameters
+    ----------
+    members
+        The networks, at least one.
+
+    Notes
+    -----
+    B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive Uncertainty
+    Estimation using Deep Ensembles", NeurIPS 2017, arXiv:1612.01474: the members' predictions are
+    a mixture of distributions, here of Laplace's. The variance of a mixture is the mean of the
+    variances, 2 b² each, and the variance of the means; the expected absolute error that is given
+    is that of a Laplace distribution of this variance.
+    """
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, graph: NetworkInput) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict the targets of crystals.
+
+        Parameters
+        ----------
+        graph
+            B crystals.
+
+        Returns
+        -------
+        values : (B, outputs)
+            Means over the members.
+        log_scales : (B, outputs)
+            Logarithms of the expected absolute errors: what the members expect, and their spread.
+        embedding : (B, features)
+            Mean over the members.
+        """
+        outputs = [member(graph) for member in self.members]
+        values, log_scales, embeddings = (
+            torch.stack([output[part] for output in outputs]) for part in range(3)
+        )
+        expected = torch.exp(2.0 * log_scales).mean(0)
+        spread = values.var(0, correction=0)
+        return values.mean(0), 0.5 * torch.log(expected + 0.5 * spread), embeddings.mean(0)

@@ -1,0 +1,41 @@
+"""From the settings of a network to the network."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from madelung.errors import ModelError
+from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
+from madelung.models.potnet import PotNet
+from madelung.models.settings import NetworkSettings, PotNetSettings, SumNetSettings
+from madelung.models.sumnet import SumNet
+from madelung.pair_functions import function_sections
+
+__all__ = ["build_network"]
+
+
+def build_network(network: NetworkSettings, inputs: InputSettings, outputs: int) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    network
+        Architecture and size.
+    inputs
+        What it starts from.
+    outputs
+        Number of targets.
+
+    Raises
+    ------
+    ModelError
+        If the network does not start from such inputs.
+    """
+    if isinstance(network, PotNetSettings) and isinstance(inputs, GraphSettings):
+        return PotNet(network, outputs, len(inputs.potentials))
+    if isinstance(network, SumNetSettings) and isinstance(inputs, PairSettings):
+        return SumNet(network, outputs, function_sections(inputs))
+    raise ModelError(
+        f"a {network.architecture} does not start from {type(inputs).__name__}: PotNet takes "
+        "GraphSettings, SumNet PairSettings"
+    )

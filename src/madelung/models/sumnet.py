@@ -1,0 +1,172 @@
+"""SumNet: a network whose messages are linear in sums over the whole crystal.
+
+All that an atom learns of its surroundings are sums over every atom of the crystal, near ones
+weighted by radial functions times spherical harmonics and all of them by complete sums of
+potentials. Everything non-linear happens at the atoms, so that no choice of cell changes the
+result, and a layer is a few products of dense matrices. Derivation in docs/theory/sumnet.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from madelung.models.element_features import FEATURES, element_features
+from madelung.models.normalisation import WeightedBatchNorm
+from madelung.models.settings import SumNetSettings
+from madelung.pair_graph import PairBlock, PairGraph
+
+__all__ = ["SumNet"]
+
+_ELEMENTS = 119
+# Elements begin nearly as alike as their features are.
+_OWN_FEATURES = 0.1
+
+
+class SumNet(nn.Module):
+    """SumNet with any number of outputs.
+
+    Parameters
+    ----------
+    settings
+        Size and options.
+    outputs
+        Number of targets.
+    sections
+        Functions of each degree that a pair has; see
+        :func:`madelung.pair_functions.function_sections`.
+
+    Notes
+    -----
+    Beside each target's value stands the logarithm of its expected absolute error, read from the
+    same embedding without influencing it.
+    """
+
+    element_features: Tensor
+
+    def __init__(self, settings: SumNetSettings, outputs: int, sections: Sequence[int]) -> None:
+        super().__init__()
+        self.settings = settings
+        width = settings.features
+        self.register_buffer("element_features", element_features(), persistent=False)
+        self.element = nn.Linear(FEATURES, width)
+        self.own = nn.Embedding(_ELEMENTS, width)
+        nn.init.normal_(self.own.weight, std=_OWN_FEATURES)
+        self.layers = nn.ModuleList(SumLayer(settings, sections) for _ in range(settings.layers))
+        self.atom = nn.Linear(width, width)
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.value = nn.Linear(width, outputs)
+        self.scale = nn.Linear(width, outputs)
+
+    def forward(self, graph: PairGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict the targets of crystals.
+
+        Parameters
+        ----------
+        graph
+            B crystals.
+
+        Returns
+        -------
+        values : (B, outputs)
+            Standardised values of the targets.
+        log_scales : (B, outputs)
+            Logarithms of the expected absolute errors; they pass no gradient to the embedding.
+        embedding : (B, features)
+            What the values are read from.
+        """
+        atoms = self.element(self.element_features[graph.numbers]) + self.own(graph.numbers)
+        for layer in self.layers:
+            atoms = layer(atoms, graph)
+        atoms = functional.silu(self.atom(atoms)).float()
+        shares = graph.weights / graph.counts[graph.owner]
+        pooled = atoms.new_zeros(len(graph), atoms.shape[1])
+        pooled = pooled.index_add(0, graph.owner, atoms * shares[:, None])
+        hidden = self.dropout(functional.silu(self.first(pooled)))
+        embedding = hidden + functional.silu(self.second(hidden))
+        return self.value(embedding), self.scale(embedding.detach()), embedding
+
+
+class SumLayer(nn.Module):
+    """One step of message passing.
+
+    Features of the senders are summed with every function of the pairs. The sums of scalar
+    functions are mixed; those of each higher degree are mixed in two ways, whose scalar products
+    do not depend on the directions of the axes. The receiver's own features gate the outcome.
+    """
+
+    def __init__(self, settings: SumNetSettings, sections: Sequence[int]) -> None:
+        super().__init__()
+        width, sent, tensors = settings.features, settings.senders, settings.tensors
+        invariants = width + (len(sections) - 1) * tensors
+        self.norm = nn.LayerNorm(width)
+        self.sender = nn.Linear(width, sent)
+        self.scalars = nn.Linear(sections[0] * sent, width, bias=False)
+        self.tensors = nn.ModuleList(
+            nn.Linear(count // (2 * degree + 1) * sent, 2 * tensors, bias=False)
+            for degree, count in enumerate(sections[1:], 1)
+        )
+        self.invariant_norm = WeightedBatchNorm(invariants)
+        self.gate = nn.Linear(width, invariants)
+        self.hidden = nn.Linear(invariants + width, 2 * width)
+        self.update = nn.Linear(2 * width, width)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, atoms: Tensor, graph: PairGraph) -> Tensor:
+        """Return new (N, features) features of atoms."""
+        own = self.norm(atoms)
+        sums = _Sums.apply(self.sender(own).float(), graph.blocks)
+        count = len(atoms)
+        invariants = [self.scalars(sums[0].view(count, -1)).float()]
+        for degree, (mix, tensor) in enumerate(zip(self.tensors, sums[1:], strict=True), 1):
+            mixed = mix(tensor.view(count, 2 * degree + 1, -1)).float()
+            left, right = mixed.chunk(2, dim=2)
+            invariants.append((left * right).sum(1))
+        seen = self.invariant_norm(torch.cat(invariants, 1), graph.weights)
+        seen = seen * torch.sigmoid(self.gate(own))
+        hidden = functional.silu(self.hidden(torch.cat([seen, own], 1)))
+        updated: Tensor = atoms + self.dropout(self.update(hidden))
+        return updated
+
+
+class _Sums(torch.autograd.Function):
+    """Sums over the senders of functions times features: (N, D_l, R) for each degree l.
+
+    The functions are data and get no gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, sent: Tensor, blocks: tuple[PairBlock, ...]) -> tuple[Tensor, ...]:
+        ctx.blocks, ctx.shape = blocks, sent.shape
+        count = sum(len(block.senders) for block in blocks)
+        sums = tuple(
+            sent.new_empty(count, part.shape[2], sent.shape[1]) for part in blocks[0].functions
+        )
+        start = 0
+        for block in blocks:
+            stop = start + len(block.senders)
+            features = sent.index_select(0, block.senders.view(-1))
+            features = features.view(*block.senders.shape, -1)
+            for total, part in zip(sums, block.functions, strict=True):
+                torch.bmm(part.transpose(1, 2), features, out=total[start:stop])
+            start = stop
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        total = gradients[0].new_zeros(ctx.shape)
+        start = 0
+        for block in ctx.blocks:
+            stop = start + len(block.senders)
+            sent = torch.bmm(block.functions[0], gradients[0][start:stop])
+            for part, gradient in zip(block.functions[1:], gradients[1:], strict=True):
+                sent = torch.baddbmm(sent, part, gradient[start:stop])
+            total.index_add_(0, block.senders.view(-1), sent.view(-1, sent.shape[2]))
+            start = stop
+        return total, None

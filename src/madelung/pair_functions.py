@@ -1,0 +1,229 @@
+"""What the atoms of a crystal are to each other, summed over all images before anything non-linear.
+
+For an atom i and an orbit J of equivalent atoms, radial functions times spherical harmonics are
+summed over every image of every atom of J, and complete sums are added to them. A network that is
+linear in these numbers cannot tell which cell a crystal was given in; see docs/theory/sumnet.md.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.arrays import to_numpy
+from madelung.crystal import Crystal
+from madelung.errors import ToleranceWarning
+from madelung.graph_settings import PairSettings
+from madelung.orbits import atom_orbits
+from madelung.primitive import primitive_crystal
+from madelung.sums.complete import complete_sums
+from madelung.sums.names import potential_from_name
+
+__all__ = ["PairFunctions", "function_sections", "pair_functions", "spherical_harmonics"]
+
+# The ranges of centres: distances in Å up to the cutoff, and distances over sums of radii.
+_FIRST_CENTRE = 0.8
+_REDUCED_RANGE = (0.6, 2.6)
+# Complete sums are of the size of one after multiplication by these.
+_SUM_SCALES = {"coulomb": 1.0, "london": 5.0, "pauli": 5.0}
+
+
+@dataclass(frozen=True, eq=False)
+class PairFunctions:
+    """A crystal as a network sees it: n orbits of equivalent atoms, and P ordered pairs of them.
+
+    Parameters
+    ----------
+    numbers
+        (n,) atomic numbers.
+    weights
+        (n,) atoms of the cell in each orbit.
+    receivers, senders
+        (P,) orbits, sorted by receiver.
+    functions
+        (P, D) summed functions, float32: scalars, then for each degree l of spherical harmonics
+        (2l + 1) times the radial functions.
+    """
+
+    numbers: NDArray[np.int64]
+    weights: NDArray[np.int64]
+    receivers: NDArray[np.int64]
+    senders: NDArray[np.int64]
+    functions: NDArray[np.float32]
+
+
+def function_sections(settings: PairSettings) -> tuple[int, ...]:
+    """Return how many functions of each degree a pair has, the scalars first."""
+    scalars = len(settings.potentials) + settings.radial + settings.reduced
+    angular = ((2 * degree + 1) * settings.angular for degree in range(1, settings.degree + 1))
+    return scalars, *angular
+
+
+def pair_functions(crystal: Crystal, settings: PairSettings, *, threads: int = 1) -> PairFunctions:
+    """Sum the functions of all pairs of a crystal.
+
+    Raises
+    ------
+    CrystalError
+        If the crystal is not periodic in three directions or has no volume.
+    """
+    tolerance = settings.symmetry_tolerance
+    crystal = crystal.require_periodic()
+    # Without a tolerance nothing is merged; otherwise a smaller cell has fewer pairs to sum.
+    if tolerance > 0.0:
+        crystal = primitive_crystal(crystal, tolerance)
+    orbit = atom_orbits(crystal, tolerance)
+    _, first, orbit, weights = np.unique(
+        orbit, return_index=True, return_inverse=True, return_counts=True
+    )
+    count = len(first)
+    parts = [_near(crystal, settings, first, orbit)]
+    if settings.potentials:
+        parts.insert(0, _complete(crystal, settings, first, orbit, threads))
+    functions = np.concatenate(parts, axis=1)
+    chosen = np.flatnonzero(np.abs(functions).max(axis=1) > 0.0)
+    receivers, senders = np.divmod(chosen, count)
+    return PairFunctions(
+        numbers=np.asarray(crystal.numbers, dtype=np.int64)[first],
+        weights=weights.astype(np.int64),
+        receivers=receivers,
+        senders=senders,
+        functions=functions[chosen].astype(np.float32),
+    )
+
+
+def _complete(
+    crystal: Crystal,
+    settings: PairSettings,
+    first: NDArray[np.int64],
+    orbit: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float64]:
+    """(n * n, potentials) complete sums between representatives and orbits."""
+    potentials = [potential_from_name(name).potential for name in settings.potentials]
+    with warnings.catch_warnings():
+        # Where float64 cannot hold the tolerance (atoms nearly on one site) float32 cannot either.
+        warnings.simplefilter("ignore", ToleranceWarning)
+        sums = complete_sums(crystal, potentials, tolerance=settings.tolerance, threads=threads)
+    values = to_numpy(sums.values)[:, first, :]
+    members = (orbit[:, None] == np.arange(len(first))).astype(np.float64)
+    scales = [_SUM_SCALES.get(name.split(":")[0], 1.0) for name in settings.potentials]
+    summed = (values @ members) * np.array(scales)[:, None, None]
+    return summed.reshape(len(potentials), -1).T
+
+
+def _near(
+    crystal: Crystal, settings: PairSettings, first: NDArray[np.int64], orbit: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(n * n, D') radial functions times spherical harmonics, summed over images in reach."""
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=settings.cutoff, full_list=True, n_threads=1)
+    i, j, distance, vector = search.compute(
+        to_numpy(crystal.positions), to_numpy(crystal.cell), True, quantities="ijdD"
+    )
+    place = np.full(len(crystal), -1)
+    place[first] = np.arange(len(first))
+    i, j = np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64)
+    chosen = (place[i] >= 0) & (distance > 0.0)
+    receivers, senders = place[i[chosen]], orbit[j[chosen]]
+    numbers = np.asarray(crystal.numbers)[first]
+    radii = _covalent_radii()[numbers]
+    contributions = _contributions(
+        distance[chosen], vector[chosen], radii[receivers] + radii[senders], settings
+    )
+    pairs = receivers * len(first) + senders
+    order = np.argsort(pairs, kind="stable")
+    pairs, contributions = pairs[order], contributions[order]
+    total = np.zeros((len(first) ** 2, contributions.shape[1]))
+    if len(pairs):
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(pairs) > 0]))
+        total[pairs[starts]] = np.add.reduceat(contributions, starts, axis=0)
+    return total
+
+
+def _contributions(
+    distance: NDArray[np.float64],
+    vector: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    settings: PairSettings,
+) -> NDArray[np.float64]:
+    """(E, D') functions of each image."""
+    envelope = _envelope(distance / settings.cutoff)[:, None]
+    whole = (_FIRST_CENTRE, settings.cutoff)
+    parts = [envelope * _gaussians(distance, *whole, settings.radial)]
+    if settings.reduced:
+        parts.append(envelope * _gaussians(distance / radii, *_REDUCED_RANGE, settings.reduced))
+    if settings.degree:
+        radial = envelope * _gaussians(distance, *whole, settings.angular)
+        harmonics = spherical_harmonics(vector / distance[:, None], settings.degree)
+        products = harmonics[:, :, None] * radial[:, None, :]
+        parts.append(products.reshape(len(distance), -1))
+    return np.concatenate(parts, axis=1)
+
+
+@cache
+def _covalent_radii() -> NDArray[np.float64]:
+    """(119,) covalent radii in Å: B. Cordero et al., Dalton Trans. 2832 (2008), through ASE."""
+    from ase.data import covalent_radii
+
+    return np.asarray(covalent_radii, dtype=np.float64)
+
+
+def _gaussians(
+    values: NDArray[np.float64], low: float, high: float, count: int
+) -> NDArray[np.float64]:
+    """(E, count) Gaussians whose standard deviation is the distance of their centres."""
+    width = (high - low) / count
+    centres = low + width * np.arange(count)
+    return np.exp(-0.5 * ((values[:, None] - centres) / width) ** 2)
+
+
+def _envelope(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Falls from one to zero at x = 1, where two derivatives vanish.
+
+    J. Gasteiger, J. Gross, S. Günnemann, ICLR 2020, equation 8, with p = 6.
+    """
+    return np.where(x < 1.0, 1.0 - 28.0 * x**6 + 48.0 * x**7 - 21.0 * x**8, 0.0)
+
+
+def spherical_harmonics(directions: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
+    """Real spherical harmonics of degrees 1 to 3, the squares of each degree adding up to one.
+
+    Parameters
+    ----------
+    directions
+        (E, 3) unit vectors.
+    degree
+        Highest degree, at most 3.
+
+    Returns
+    -------
+    (E, (degree + 1)^2 - 1) array
+    """
+    x, y, z = directions.T
+    columns = [x, y, z]
+    if degree >= 2:
+        root3 = np.sqrt(3.0)
+        columns += [
+            root3 * x * y,
+            root3 * y * z,
+            0.5 * (3.0 * z * z - 1.0),
+            root3 * x * z,
+            0.5 * root3 * (x * x - y * y),
+        ]
+    if degree >= 3:
+        columns += [
+            np.sqrt(5.0 / 8.0) * y * (3.0 * x * x - y * y),
+            np.sqrt(15.0) * x * y * z,
+            np.sqrt(3.0 / 8.0) * y * (5.0 * z * z - 1.0),
+            0.5 * z * (5.0 * z * z - 3.0),
+            np.sqrt(3.0 / 8.0) * x * (5.0 * z * z - 1.0),
+            0.5 * np.sqrt(15.0) * z * (x * x - y * y),
+            np.sqrt(5.0 / 8.0) * x * (x * x - 3.0 * y * y),
+        ]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,207 @@
+"""Several runs as one model."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import madelung as md
+from madelung.cli import app
+from madelung.data.store import CrystalStore, write_store
+from madelung.examples import EXAMPLE_NAMES
+from madelung.models.ensemble import NetworkEnsemble
+from madelung.training.ensembles import combine_models, ensemble_runs
+from madelung.training.preparation import prepare
+from madelung.training.settings import TrainingSettings, read_settings
+from madelung.training.trainer import Trainer
+
+TARGET = "formation_energy_peratom"
+SHORT = {
+    "target": [TARGET],
+    "epochs": 2,
+    "training_limit": 48,
+    "max_atoms": 8,
+    "batch_size": 16,
+    "threads": 1,
+    "split_seed": 7,
+    "network": {
+        "architecture": "potnet",
+        "features": 8,
+        "layers": 1,
+        "gaussians": 16,
+        "multiquadrics": 8,
+    },
+}
+
+
+def settings(**changes: object) -> TrainingSettings:
+    return read_settings(changes={**SHORT, **changes})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
+    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
+
+
+@pytest.fixture(scope="module")
+def runs(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three runs that differ in their seeds."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in range(3):
+        Trainer(settings(seed=seed), folder / f"run-{seed}").fit(store)
+    return [folder / f"run-{seed}" for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def together(
+    store: CrystalStore, runs: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("together")
+    ensemble_runs(runs, folder, dataset=store.folder)
+    return folder
+
+
+def test_values_are_means_and_errors_hold_the_spread(runs: list[Path]) -> None:
+    members = [md.load(run) for run in runs]
+    graph = md.build_graph(md.example("TiO2"), members[0].card.graph)
+    with torch.no_grad():
+        parts = [member.network(graph) for member in members]
+        values, log_scales, embedding = NetworkEnsemble(m.network for m in members)(graph)
+    found = np.array([float(part[0]) for part in parts])
+    scales = np.exp([float(part[1]) for part in parts])
+    assert float(values) == pytest.approx(found.mean(), rel=1e-5)
+    # The variance of a mixture of Laplace distributions of scales b is mean(2 b²) + var(means).
+    variance = (2 * scales**2).mean() + found.var()
+    assert float(log_scales) == pytest.approx(0.5 * math.log(variance / 2), rel=1e-4)
+    mean = torch.stack([part[2] for part in parts]).mean(0)
+    assert torch.allclose(embedding, mean)
+
+
+def test_members_that_agree_are_like_one_of_them(runs: list[Path]) -> None:
+    member = md.load(runs[0])
+    graph = md.build_graph(md.example("ZnS"), member.card.graph)
+    with torch.no_grad():
+        alone = member.network(graph)
+        thrice = NetworkEnsemble([member.network] * 3)(graph)
+    for one, other in zip(alone, thrice, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_an_ensemble_is_loaded_as_any_model(
+    store: CrystalStore, runs: list[Path], together: Path
+) -> None:
+    model = md.load(together)
+    assert model.card.members == 3 and isinstance(model.network, NetworkEnsemble)
+    crystals = [md.example(name) for name in EXAMPLE_NAMES]
+    each = [[one.value for one in md.load(run).predict(crystals)] for run in runs]
+    for prediction, mean in zip(model.predict(crystals), np.mean(each, axis=0), strict=True):
+        assert prediction.value == pytest.approx(mean, abs=1e-5)
+        assert prediction.uncertainty_90 > prediction.uncertainty > 0
+    seeds = [member["seed"] for member in model.card.training["members"]]
+    assert seeds == [0, 1, 2]
+    errors = [member["errors"][TARGET]["mae"] for member in model.card.training["members"]]
+    assert model.card.targets[0].errors["mae"] <= np.mean(errors) + 1e-9
+
+
+def test_the_files_are_those_of_a_run(store: CrystalStore, together: Path) -> None:
+    with (together / "predictions.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    results = json.loads((together / "results.json").read_text(encoding="utf-8"))
+    for part in ("val", "test"):
+        own = [row for row in rows if row["fold"] == part]
+        errors = [abs(float(row["truth"]) - float(row["prediction"])) for row in own]
+        assert results["errors"][part][TARGET]["mae"] == pytest.approx(np.mean(errors), rel=1e-4)
+    assert len(results["member_errors"]) == 3 and results["members"] == 3
+
+
+def test_intervals_hold_what_they_state_of_the_validation_crystals(together: Path) -> None:
+    """The conformal rank: the smallest whole number of crystals that is enough."""
+    errors = json.loads((together / "results.json").read_text(encoding="utf-8"))["errors"]["val"]
+    count = errors[TARGET]["count"]
+    for share in (68, 90):
+        rank = min(math.ceil((count + 1) * share / 100), count)
+        assert errors[TARGET][f"coverage_{share}"] == pytest.approx(rank / count)
+
+
+def test_models_that_do_not_fit_are_refused(
+    store: CrystalStore, runs: list[Path], together: Path
+) -> None:
+    membership = prepare(store, settings()).membership
+    models = [md.load(run) for run in runs[:2]]
+    with pytest.raises(md.ModelError, match="two models"):
+        combine_models(models[:1], store, membership)
+    with pytest.raises(md.ModelError, match="is an ensemble itself"):
+        combine_models([models[0], md.load(together)], store, membership)
+    other = md.load(runs[1])
+    other.scale.mean.add_(1.0)
+    with pytest.raises(md.ModelError, match="scales its targets"):
+        combine_models([models[0], other], store, membership)
+    other = md.load(runs[1])
+    other.card.targets[0].name = "colour"
+    with pytest.raises(md.ModelError, match="other targets"):
+        combine_models([models[0], other], store, membership)
+    other = md.load(runs[1])
+    other.card.graph = other.card.graph.model_copy(update={"neighbours": 5})
+    with pytest.raises(md.ModelError, match="settings of the graph"):
+        combine_models([models[0], other], store, membership)
+
+
+def test_runs_that_do_not_fit_are_refused(
+    store: CrystalStore, runs: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(md.TrainingError, match="no finished run"):
+        ensemble_runs([runs[0], tmp_path], tmp_path / "out", dataset=store.folder)
+    # Only the training crystals are drawn in this data set.
+    Trainer(settings(seed=3, split_seed=8, epochs=1), tmp_path / "other").fit(store)
+    with pytest.raises(md.TrainingError, match="--split-seed"):
+        ensemble_runs([runs[0], tmp_path / "other"], tmp_path / "out", dataset=store.folder)
+    part = write_store([store[row] for row in range(300)], tmp_path / "part", store.info)
+    with pytest.raises(md.TrainingError, match="another data set"):
+        ensemble_runs(runs, tmp_path / "out", dataset=part.folder)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(store: CrystalStore, runs: list[Path], tmp_path: Path) -> None:
+    words = ["ensemble", *map(str, runs[:2]), "--out", str(tmp_path), "--name", "two"]
+    done = CliRunner().invoke(app, [*words, "--dataset", str(store.folder)])
+    assert done.exit_code == 0, done.output
+    assert "2 members" in done.output
+    assert md.load(tmp_path).card.name == "two" and md.load(tmp_path).card.members == 2
+
+
+def test_training_can_start_from_an_ensemble(
+    store: CrystalStore, together: Path, tmp_path: Path
+) -> None:
+    """Each seed starts from another member."""
+    chosen = {**SHORT, "initial": str(together), "epochs": 1, "seed": 4, "learning_rate": 1e-12}
+    result = Trainer(read_settings(changes=chosen), tmp_path / "run").fit(store)
+    assert result.model.card.members == 1
+    assert result.model.card.training["initial"]["name"] == str(together)
+    member = md.load(together).network.members[4 % 3]
+    trained = dict(result.model.network.named_parameters())
+    for name, value in member.named_parameters():
+        assert torch.allclose(trained[name], value, atol=1e-7), name
+
+
+def test_sum_networks_too(store: CrystalStore, tmp_path: Path) -> None:
+    network = {"architecture": "sumnet", "features": 8, "layers": 1, "senders": 4, "tensors": 4}
+    chosen = {**SHORT, "epochs": 1, "network": network}
+    for seed in range(2):
+        Trainer(read_settings(changes={**chosen, "seed": seed}), tmp_path / f"run-{seed}").fit(
+            store
+        )
+    runs = [tmp_path / "run-0", tmp_path / "run-1"]
+    ensemble_runs(runs, tmp_path / "together", dataset=store.folder)
+    crystals = [md.example(name) for name in EXAMPLE_NAMES]
+    each = [[one.value for one in md.load(run).predict(crystals)] for run in runs]
+    found = [one.value for one in md.load(tmp_path / "together").predict(crystals)]
+    assert found == pytest.approx(np.mean(each, axis=0), abs=1e-5)
+    from_it = {**SHORT, "epochs": 1, "initial": str(tmp_path / "together")}
+    del from_it["network"]
+    result = Trainer(read_settings(changes=from_it), tmp_path / "next").fit(store)
+    assert result.model.card.network == md.load(runs[0]).card.network
