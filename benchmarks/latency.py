@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 import madelung as md
-from madelung.graph_settings import GraphSettings
+from madelung.graph_settings import GraphSettings, PairSettings
 from madelung.models.card import ModelCard, TargetCard
 from madelung.models.model import CrystalModel
-from madelung.models.settings import PotNetSettings
+from madelung.models.settings import PotNetSettings, SumNetSettings
 
-__all__ = ["WIDTHS", "measure_latency"]
+__all__ = ["MEMBERS", "WIDTHS", "measure_latency"]
 
 WIDTHS = (64, 128, 256)
+MEMBERS = (1, 2, 4)
 
 
 def measure_latency(
@@ -42,7 +43,12 @@ def measure_latency(
         crystals, and 95 % of them, are predicted: from the crystal, and from a CIF.
     """
     with tempfile.TemporaryDirectory() as folder:
-        models = {f"PotNet {width}": _loaded_model(width, Path(folder)) for width in WIDTHS}
+        models = {
+            f"PotNet {width}": _loaded_model(_potnet(width), Path(folder)) for width in WIDTHS
+        }
+        for members in MEMBERS:
+            name = f"SumNet 128, {members} members" if members > 1 else "SumNet 128"
+            models[name] = _loaded_model(_sumnet(members), Path(folder))
         files = [_cif(crystal, Path(folder) / f"{i}.cif") for i, crystal in enumerate(crystals)]
         sources: dict[str, Sequence[Any]] = {"crystal": crystals, "cif": files}
         seconds = np.empty((len(models), len(sources), turns, len(crystals)))
@@ -72,14 +78,27 @@ def _seconds_of_each(model: CrystalModel, items: Sequence[Any]) -> list[float]:
     return seconds
 
 
-def _loaded_model(width: int, folder: Path) -> CrystalModel:
-    """Read a model from files; its weights are random, which changes nothing about the time."""
-    card = ModelCard(
+def _potnet(width: int) -> ModelCard:
+    return ModelCard(
         name=f"potnet-{width}",
         targets=[TargetCard(name="energy", unit="eV")],
         graph=GraphSettings(),
         network=PotNetSettings(features=width),
     )
+
+
+def _sumnet(members: int) -> ModelCard:
+    return ModelCard(
+        name=f"sumnet-{members}",
+        targets=[TargetCard(name="energy", unit="eV")],
+        graph=PairSettings(),
+        network=SumNetSettings(),
+        members=members,
+    )
+
+
+def _loaded_model(card: ModelCard, folder: Path) -> CrystalModel:
+    """Read a model from files; its weights are random, which changes nothing about the time."""
     place = folder / card.name
     place.mkdir()
     CrystalModel.from_card(card).save(place)

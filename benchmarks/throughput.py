@@ -43,13 +43,17 @@ from torch import Tensor, nn
 
 import madelung as md
 from madelung.graph import CrystalGraph, build_graph
-from madelung.graph_settings import GraphSettings
+from madelung.graph_settings import GraphSettings, PairSettings
+from madelung.inputs import NetworkInput, build_input
+from madelung.models.networks import build_network
 from madelung.models.potnet import PotNet
-from madelung.models.settings import PotNetSettings
+from madelung.models.settings import PotNetSettings, SumNetSettings
+from madelung.pair_graph import PairGraph
 
 PARTS = ("agreement", "throughput", "latency")
 DISTRIBUTIONS = ("madelung", "numpy", "torch", "vesin", "ase", "gemmi")
 WIDTHS = (256, 64)
+SUMNET_WIDTHS = (256, 128, 64)
 LARGEST = 40
 # Nothing is merged by symmetry.
 EVERY_ATOM = GraphSettings(merge_tolerance=0.0)
@@ -57,7 +61,7 @@ Step = Callable[[str], None]
 
 
 class PotNetCode:
-    """Makes graphs and runs networks of this project; see :class:`learners.Code`.
+    """Makes graphs and runs PotNets; see :class:`learners.Code`.
 
     Parameters
     ----------
@@ -82,6 +86,24 @@ class PotNetCode:
         return {"near edges": len(graph.centre), "pairs": len(graph.first)}
 
 
+class SumNetCode:
+    """Makes pair functions and runs SumNets; see :class:`learners.Code`."""
+
+    def graph(self, crystals: Sequence[md.Crystal]) -> NetworkInput:
+        """Make pair functions."""
+        return build_input(crystals, PairSettings())
+
+    def values(self, network: nn.Module, graph: NetworkInput) -> Tensor:
+        """Return a value for each crystal."""
+        values: Tensor = network(graph)[0][:, 0]
+        return values
+
+    def sizes(self, graph: NetworkInput) -> dict[str, int]:
+        """Count pairs of orbits, as they are laid out."""
+        assert isinstance(graph, PairGraph)
+        return {"pairs of orbits": sum(block.senders.numel() for block in graph.blocks)}
+
+
 def draw_crystals(folder: Path, count: int, seed: int) -> tuple[list[md.Crystal], str]:
     """Choose real crystals, in random order; without data, those of the package."""
     if has_data(folder):
@@ -99,7 +121,7 @@ def our_teams(
 ) -> list[LocalTeam]:
     """PotNet and its plain twin, on graphs as models have by default and on those of every atom.
 
-    PotNet in mixed precision is timed at training, which is what it is there for.
+    Mixed precision is timed at training, which is what it is there for. SumNets come last.
     """
     torch.manual_seed(options.seed)
     teams = []
@@ -115,6 +137,13 @@ def our_teams(
                 entrants[f"{name}, bfloat16"] = Entrant(low, "bfloat16", ("train",))
         code = PotNetCode(settings)
         teams.append(LocalTeam(f"PotNet{ending}", code, batches, entrants, options.seed, clock))
+    entrants = {}
+    for width in SUMNET_WIDTHS:
+        for low in (False, True):
+            network = build_network(SumNetSettings(features=width), PairSettings(), 1)
+            name = f"SumNet {width}{', bfloat16' if low else ''}"
+            entrants[name] = Entrant(network, "bfloat16", ("train",)) if low else Entrant(network)
+    teams.append(LocalTeam("SumNet", SumNetCode(), batches, entrants, options.seed, clock))
     return teams
 
 

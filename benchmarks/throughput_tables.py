@@ -44,8 +44,8 @@ def _throughput(part: Row) -> str:
         "**Learning and predicting**, in crystals per second. A step of training is forward, mean "
         "absolute error, backward and AdamW. The times are those of the network on graphs that are "
         "ready, and with making the graphs anew, one after the other. The last columns say how "
-        "many times as long the network takes as the PotNet of the most similar size. PotNet "
-        "computes atoms that symmetry makes equal once; where it says so, it computes every atom."
+        "many times as long the network takes as the PotNet of the most similar size. Atoms "
+        "that symmetry makes equal are computed once, but where it says every atom."
     )
     columns = (
         "network", "weights", "edges a crystal", "graph, ms a crystal", "training",

@@ -205,3 +205,22 @@ def test_sum_networks_too(store: CrystalStore, tmp_path: Path) -> None:
     del from_it["network"]
     result = Trainer(read_settings(changes=from_it), tmp_path / "next").fit(store)
     assert result.model.card.network == md.load(runs[0]).card.network
+
+
+def test_half_precision_takes_half_the_space(
+    runs: list[Path], store: CrystalStore, tmp_path: Path
+) -> None:
+    """What is stored in half precision is what was calibrated and tested, to the last bit."""
+    whole = ensemble_runs(runs, tmp_path / "whole", dataset=store.folder)
+    half = ensemble_runs(runs, tmp_path / "half", dataset=store.folder, half=True)
+    sizes = [
+        (result.folder / "model" / "weights.safetensors").stat().st_size for result in (whole, half)
+    ]
+    assert sizes[1] < 0.7 * sizes[0]
+    loaded = md.load(half.folder)
+    for name, value in half.model.tensors().items():
+        assert torch.equal(loaded.tensors()[name], value), name
+    crystal = md.example("TiO2")
+    assert loaded.predict(crystal).value == pytest.approx(
+        whole.model.predict(crystal).value, abs=0.05
+    )

@@ -44,10 +44,14 @@ def ensemble(
     name: Annotated[
         str, typer.Option(help="Name on the card.", show_default="the first run's")
     ] = "",
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="Round the weights to half precision: half the space."),
+    ] = False,
 ) -> None:
     from madelung.training.ensembles import ensemble_runs
 
-    _print(ensemble_runs(runs, out, dataset=dataset, name=name))
+    _print(ensemble_runs(runs, out, dataset=dataset, name=name, half=half))
 
 
 ensemble.__doc__ = _HELP

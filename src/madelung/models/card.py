@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,7 +17,7 @@ __all__ = ["CARD_FILE", "CARD_FORMAT", "ModelCard", "TargetCard", "read_card"]
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 1
+CARD_FORMAT = 2
 """Version of the format; all earlier ones stay readable."""
 
 
@@ -52,6 +52,9 @@ class ModelCard(BaseModel):
         discriminator="architecture", description="Architecture and size."
     )
     members: int = Field(1, ge=1, description="Networks whose mean it predicts.")
+    stored_as: Literal["float32", "float16"] = Field(
+        "float32", description="Precision of the network's parameters in the file."
+    )
     elements: dict[str, int] = Field(
         default_factory=dict, description="In how many training crystals each element occurs."
     )

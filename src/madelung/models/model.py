@@ -143,7 +143,7 @@ class CrystalModel:
 
         place = Path(folder)
         with whole_file(place / WEIGHTS_FILE) as temporary:
-            save_file(self.tensors(), str(temporary))
+            save_file(self._stored(), str(temporary))
             self.card.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
         with whole_file(place / CARD_FILE) as temporary:
             temporary.write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -157,6 +157,14 @@ class CrystalModel:
             for part, module in parts.items()
             for name, value in module.state_dict().items()
         }
+
+    def _stored(self) -> dict[str, Tensor]:
+        """All weights as they stand in the file."""
+        tensors = self.tensors()
+        if self.card.stored_as == "float16":
+            for name, _ in self.network.named_parameters():
+                tensors[f"network.{name}"] = tensors[f"network.{name}"].half()
+        return tensors
 
     def predict(self, crystals: Any, *, target: str | None = None, threads: int = 1) -> Any:
         """Predict a property of crystals.

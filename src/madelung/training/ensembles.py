@@ -70,6 +70,7 @@ def combine_models(
     store: CrystalStore,
     membership: Membership,
     *,
+    half: bool = False,
     memory: InputMemory | None = None,
 ) -> CrystalModel:
     """Make one model of several that were trained on the same crystals.
@@ -86,6 +87,9 @@ def combine_models(
     membership
         Parts of its crystals in that training. No model may have been trained on a validation
         crystal.
+    half
+        Whether to round the parameters to half precision, in which they take half the space. What
+        is calibrated and tested is the model with rounded parameters.
     memory
         What is kept of the crystals; nothing if None.
 
@@ -106,10 +110,19 @@ def combine_models(
     network = NetworkEnsemble(model.network for model in models).to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
+    if half:
+        _round_to_half(combined)
     validation = evaluate_members(combined, store, membership, "val", memory=memory)
     calibrate(combined, validation)
     learn_novelty(combined, membership, store, validation, memory=memory)
     return combined
+
+
+@torch.no_grad()
+def _round_to_half(model: CrystalModel) -> None:
+    for parameter in model.network.parameters():
+        parameter.copy_(parameter.half())
+    model.card.stored_as = "float16"
 
 
 def _require_alike(models: Sequence[CrystalModel]) -> None:
@@ -152,6 +165,7 @@ def ensemble_runs(
     *,
     dataset: str | os.PathLike[str] | None = None,
     name: str = "",
+    half: bool = False,
 ) -> EnsembleResult:
     """Make one model of several finished runs, test it once, and write it down.
 
@@ -166,6 +180,8 @@ def ensemble_runs(
         data set that it names.
     name
         Name on the card; that of the first run if not given.
+    half
+        Whether to round the parameters to half precision, in which they take half the space.
 
     Raises
     ------
@@ -190,7 +206,7 @@ def ensemble_runs(
         _require_alike(models)
     membership = prepare(store, settings[0]).membership
     memory = InputMemory(settings[0].memory_gigabytes)
-    combined = combine_models(models, store, membership, memory=memory)
+    combined = combine_models(models, store, membership, half=half, memory=memory)
     combined.card.name = name or combined.card.name
     return _conclude(combined, models, store, membership, Path(out), memory)
 

@@ -18,6 +18,8 @@ from madelung.training.settings import TrainingSettings
 
 __all__ = ["adopt_settings", "load_initial", "note_initial", "start_from"]
 
+# Settings of a network that no weight depends on.
+_FREE = ("dropout",)
 # The last layers of every network, with one row for each target.
 _HEADS = ("value.", "scale.")
 
@@ -34,7 +36,7 @@ def load_initial(settings: TrainingSettings) -> CrystalModel | None:
 
 
 def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> TrainingSettings:
-    """Return settings whose graph and network are those of the initial model.
+    """Return settings whose graph and network are those of the initial model, dropout apart.
 
     Raises
     ------
@@ -54,7 +56,13 @@ def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> 
             f"{settings.initial}: the initial model had other settings, and its weights only fit "
             f"those: {'; '.join(differences)}; leave these settings away"
         )
-    return settings.model_copy(update=own)
+    network = initial.card.network
+    free = {
+        name: getattr(settings.network, name)
+        for name in _FREE
+        if name in settings.network.model_fields_set and hasattr(network, name)
+    }
+    return settings.model_copy(update=own | {"network": network.model_copy(update=free)})
 
 
 def _named_otherwise(named: BaseModel, taken: BaseModel) -> list[tuple[str, Any, Any]]:
@@ -62,7 +70,7 @@ def _named_otherwise(named: BaseModel, taken: BaseModel) -> list[tuple[str, Any,
     return [
         (name, getattr(named, name), getattr(taken, name, None))
         for name in sorted(named.model_fields_set)
-        if getattr(named, name) != getattr(taken, name, None)
+        if name not in _FREE and getattr(named, name) != getattr(taken, name, None)
     ]
 
 
