@@ -99,9 +99,9 @@ class SumNetCode:
         return values
 
     def sizes(self, graph: NetworkInput) -> dict[str, int]:
-        """Count pairs of orbits, as they are laid out."""
+        """Count pairs of orbits."""
         assert isinstance(graph, PairGraph)
-        return {"pairs of orbits": sum(block.senders.numel() for block in graph.blocks)}
+        return {"pairs of orbits": len(graph.senders)}
 
 
 def draw_crystals(folder: Path, count: int, seed: int) -> tuple[list[md.Crystal], str]:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace madelung {
 
@@ -31,6 +32,16 @@ struct Gradient {
   double* parameters;  // one per potential
 };
 
+// Pairs of a batch, sorted by receiver, with `stride` functions each, of which `count` take part. Each atom has
+// `features` numbers.
+struct PairJob {
+  const float* functions;
+  std::ptrdiff_t stride, count;
+  const std::int64_t* starts;  // receivers + 1
+  const std::int64_t* senders;
+  std::ptrdiff_t receivers, features;
+};
+
 // Memory that one thread keeps from crystal to crystal.
 struct Workspace;
 
@@ -42,6 +53,12 @@ struct Variant {
   // sums[p]: atoms x atoms; certificate[p]. False where the cell has no volume.
   bool (*forward)(Workspace*, const Job&, double* const* sums, double* certificate);
   bool (*backward)(Workspace*, const Job&, const double* const* cotangents, const Gradient&);
+  // sums: receivers x count x features, in single precision or bfloat16.
+  void (*pair_sums)(const PairJob&, const float* features, float* sums);
+  void (*pair_sums_low)(const PairJob&, const float* features, std::uint16_t* sums);
+  // Adds to the features what the cotangents of the sums say.
+  void (*pair_gradients)(const PairJob&, const float* cotangents, float* features);
+  void (*pair_gradients_low)(const PairJob&, const std::uint16_t* cotangents, float* features);
 };
 
 extern const Variant portable_variant;

@@ -3,6 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
+#include "pair_sums.hpp"
 
 namespace madelung {
 namespace MADELUNG_VARIANT {
@@ -49,6 +50,8 @@ static bool backward(Workspace* workspace, const Job& job, const double* const* 
 
 extern const Variant MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
     MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
-    MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::forward,   MADELUNG_VARIANT::backward};
+    MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::forward,   MADELUNG_VARIANT::backward,
+    MADELUNG_VARIANT::pair_sums,     MADELUNG_VARIANT::pair_sums, MADELUNG_VARIANT::pair_gradients,
+    MADELUNG_VARIANT::pair_gradients};
 
 }  // namespace madelung

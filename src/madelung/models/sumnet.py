@@ -9,7 +9,6 @@ result, and a layer is a few products of dense matrices. Derivation in docs/theo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,9 @@ from torch.nn import functional
 
 from madelung.models.element_features import FEATURES, element_features
 from madelung.models.normalisation import WeightedBatchNorm
+from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
-from madelung.pair_graph import PairBlock, PairGraph
+from madelung.pair_graph import PairGraph
 
 __all__ = ["SumNet"]
 
@@ -121,7 +121,7 @@ class SumLayer(nn.Module):
     def forward(self, atoms: Tensor, graph: PairGraph) -> Tensor:
         """Return new (N, features) features of atoms."""
         own = self.norm(atoms)
-        sums = _Sums.apply(self.sender(own).float(), graph.blocks)
+        sums = pair_sums(self.sender(own).float(), graph)
         count = len(atoms)
         invariants = [self.scalars(sums[0].view(count, -1)).float()]
         for degree, (mix, tensor) in enumerate(zip(self.tensors, sums[1:], strict=True), 1):
@@ -133,40 +133,3 @@ class SumLayer(nn.Module):
         hidden = functional.silu(self.hidden(torch.cat([seen, own], 1)))
         updated: Tensor = atoms + self.dropout(self.update(hidden))
         return updated
-
-
-class _Sums(torch.autograd.Function):
-    """Sums over the senders of functions times features: (N, D_l, R) for each degree l.
-
-    The functions are data and get no gradient.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, sent: Tensor, blocks: tuple[PairBlock, ...]) -> tuple[Tensor, ...]:
-        ctx.blocks, ctx.shape = blocks, sent.shape
-        count = sum(len(block.senders) for block in blocks)
-        sums = tuple(
-            sent.new_empty(count, part.shape[2], sent.shape[1]) for part in blocks[0].functions
-        )
-        start = 0
-        for block in blocks:
-            stop = start + len(block.senders)
-            features = sent.index_select(0, block.senders.view(-1))
-            features = features.view(*block.senders.shape, -1)
-            for total, part in zip(sums, block.functions, strict=True):
-                torch.bmm(part.transpose(1, 2), features, out=total[start:stop])
-            start = stop
-        return sums
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        total = gradients[0].new_zeros(ctx.shape)
-        start = 0
-        for block in ctx.blocks:
-            stop = start + len(block.senders)
-            sent = torch.bmm(block.functions[0], gradients[0][start:stop])
-            for part, gradient in zip(block.functions[1:], gradients[1:], strict=True):
-                sent = torch.baddbmm(sent, part, gradient[start:stop])
-            total.index_add_(0, block.senders.view(-1), sent.view(-1, sent.shape[2]))
-            start = stop
-        return total, None

@@ -1,0 +1,143 @@
+"""Sums of functions times features, against einsum, by the core and by PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from judging import needs_core
+from torch import Tensor
+
+from madelung.models import pair_sums as module
+from madelung.models.pair_sums import pair_sums
+from madelung.pair_graph import PairGraph
+
+EXECUTORS = ["torch", pytest.param("native", marks=needs_core)]
+
+
+@contextmanager
+def sums_by(executor: str) -> Iterator[None]:
+    """Sums by the core, or by PyTorch in several portions."""
+    with pytest.MonkeyPatch.context() as patch:
+        if executor == "torch":
+            patch.setattr(module, "_core", lambda: None)
+            patch.setattr(module, "_PRODUCTS", 2_000)
+        yield
+
+
+def random_graph(seed: int, sections: tuple[int, ...] = (5, 6, 15)) -> PairGraph:
+    """Pairs between orbits at random; some orbits receive none."""
+    generator = np.random.default_rng(seed)
+    orbits, pairs = int(generator.integers(1, 40)), int(generator.integers(1, 200))
+    receivers = np.sort(generator.integers(0, orbits, pairs))
+    return PairGraph(
+        numbers=torch.ones(orbits, dtype=torch.int64),
+        owner=torch.zeros(orbits, dtype=torch.int64),
+        weights=torch.ones(orbits),
+        counts=torch.tensor([orbits]),
+        starts=torch.from_numpy(np.searchsorted(receivers, np.arange(orbits + 1))),
+        senders=torch.from_numpy(generator.integers(0, orbits, pairs)),
+        functions=torch.from_numpy(generator.normal(size=(pairs, sum(sections)))).float(),
+        sections=sections,
+    )
+
+
+def expected(features: Tensor, graph: PairGraph) -> Tensor:
+    """The same in double precision, as one dense product."""
+    orbits = len(graph.numbers)
+    dense = torch.zeros(orbits, orbits, sum(graph.sections), dtype=torch.float64)
+    receivers = torch.repeat_interleave(torch.arange(orbits), graph.starts.diff())
+    dense.index_put_((receivers, graph.senders), graph.functions.double(), accumulate=True)
+    return torch.einsum("ijd,jr->idr", dense, features.double())
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("width", [1, 7, 16, 33])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_sums_are_dense_products(executor: str, width: int, seed: int) -> None:
+    graph = random_graph(seed)
+    features = torch.randn(len(graph.numbers), width, generator=torch.Generator().manual_seed(0))
+    with sums_by(executor):
+        found = torch.cat(pair_sums(features, graph), 1)
+    torch.testing.assert_close(found.double(), expected(features, graph), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_gradients_are_those_of_the_dense_product(executor: str, seed: int) -> None:
+    graph = random_graph(seed)
+    features = torch.randn(len(graph.numbers), 9, generator=torch.Generator().manual_seed(0))
+    one, two = features.clone().requires_grad_(), features.double().requires_grad_()
+    other = expected(two, graph)
+    weights = torch.randn(other.shape, generator=torch.Generator().manual_seed(1))
+    with sums_by(executor):
+        (torch.cat(pair_sums(one, graph), 1) * weights).sum().backward()
+    (other * weights.double()).sum().backward()
+    assert one.grad is not None and two.grad is not None
+    torch.testing.assert_close(one.grad.double(), two.grad, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_low_precision_is_the_rounded_sum(executor: str) -> None:
+    graph = random_graph(3)
+    features = torch.randn(len(graph.numbers), 12, generator=torch.Generator().manual_seed(0))
+    features.requires_grad_()
+    with sums_by(executor):
+        whole = pair_sums(features, graph)
+        with torch.autocast("cpu", torch.bfloat16):
+            low = pair_sums(features, graph)
+        for one, two in zip(whole, low, strict=True):
+            assert two.dtype is torch.bfloat16 and torch.equal(one.bfloat16(), two)
+        gradients = []
+        for sums in (whole, low):
+            features.grad = None
+            torch.cat([total.float().square() for total in sums], 1).sum().backward()
+            assert features.grad is not None
+            gradients.append(features.grad.clone())
+    torch.testing.assert_close(*gradients, rtol=0.02, atol=0.5)
+
+
+@needs_core
+def test_instruction_sets_agree() -> None:
+    core = module._core()
+    graph = random_graph(5)
+    features = torch.randn(len(graph.numbers), 21, generator=torch.Generator().manual_seed(0))
+    chosen = core.instruction_set()
+    try:
+        found = []
+        for name in core.instruction_sets():
+            core.set_instruction_set(name)
+            found.append(torch.cat(pair_sums(features, graph), 1))
+    finally:
+        core.set_instruction_set(chosen)
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-5, atol=1e-5)
+
+
+@needs_core
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    core = module._core()
+    graph = random_graph(7)
+    functions, starts, senders = (
+        tensor.numpy() for tensor in (graph.functions, graph.starts, graph.senders)
+    )
+    orbits = len(graph.numbers)
+    features = np.zeros((orbits, 4), dtype=np.float32)
+    sums = np.zeros((orbits, 5, 4), dtype=np.float32)
+    core.pair_sums(functions, 0, starts, senders, features, sums)
+    wrong = [
+        (functions, 25, starts, senders, features, sums),
+        (functions, 0, starts[:-1], senders, features, sums),
+        (functions, 0, starts, senders + orbits, features, sums),
+        (functions, 0, starts, senders[:-1], features, sums),
+        (functions, 0, starts[::-1].copy(), senders, features, sums),
+        (functions, 0, starts, senders, features, np.zeros((orbits, 5, 3), dtype=np.float32)),
+    ]
+    for arguments in wrong:
+        with pytest.raises(ValueError, match="do not fit together"):
+            core.pair_sums(*arguments)
