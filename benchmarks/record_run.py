@@ -1,4 +1,4 @@
-"""Put the test predictions of a training run where the project's results stand.
+"""Put the test predictions of a training run, or of an ensemble of runs, where the project's results stand.
 
     python benchmarks/record_run.py RUN --prefix jarvis_
 
@@ -47,7 +47,7 @@ def record_target(
         "unit": results["units"][target],
         "dataset": training["dataset"],
         "values": training["values"][target],
-        "best_epoch": results["best_epoch"],
+        **_origin(results, training),
         "validation": results["errors"]["val"][target],
         "test": errors,
         "published": published_errors(target, [row["id"] for row in tested]),
@@ -57,6 +57,13 @@ def record_target(
     write_csv(folder / "predictions.csv", tested, FIELDS)
     write_json(folder / "run.json", record)
     return record
+
+
+def _origin(results: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+    """The best epoch of a run; of an ensemble, its members with their commands and errors."""
+    if "members" not in training:
+        return {"best_epoch": results["best_epoch"], "initial": training.get("initial")}
+    return {"members": training["members"], "initial": training.get("initial")}
 
 
 def main() -> int:

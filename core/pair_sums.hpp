@@ -13,7 +13,7 @@ namespace madelung::MADELUNG_VARIANT {
 inline constexpr int lanes = 2 * width;
 using Floats = float __attribute__((vector_size(4 * lanes)));
 // Rows that are worked on together, so that what they share is loaded once.
-inline constexpr int together = 4;
+inline constexpr int together = 8;
 
 inline Floats load_floats(const float* from) {
   Floats result;
