@@ -2,8 +2,8 @@
 
     python benchmarks/learning_curve.py DATASET --out benchmarks/results/learning_curve
 
-Every size is a part of the next, drawn with the same seed. Small sets are gone through more often, so
-that none has much fewer steps than another. The validation crystals are the same throughout, and
+Every size is a part of the next, drawn with the same seed. Small sets are gone through more often,
+so that none has much fewer steps than another. The validation crystals are the same throughout, and
 test crystals have no part. Error and number are fitted by a power law, whose extrapolation says how
 many crystals a goal would need. Runs that are complete are not run again. Writes ``run.json``,
 ``table.csv`` and ``curve.png``.

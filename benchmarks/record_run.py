@@ -1,4 +1,4 @@
-"""Put the test predictions of a training run, or of an ensemble of runs, where the project's results stand.
+"""Put the test predictions of a training run, or of an ensemble, where the results stand.
 
     python benchmarks/record_run.py RUN --prefix jarvis_
 
