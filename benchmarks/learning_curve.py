@@ -25,27 +25,21 @@ from madelung.training.batches import InputMemory
 from madelung.training.settings import read_settings
 from madelung.training.state import CHECKPOINT_FILE
 
-# Training crystals, and passes over them; None for all of them.
-SIZES: tuple[tuple[int | None, int], ...] = (
-    (1000, 60),
-    (2000, 50),
-    (4000, 40),
-    (8000, 25),
-    (None, 20),
-)
+# Training crystals, and passes over them; the last number is more than there are.
+SIZES: dict[int, int] = {1000: 60, 2000: 50, 4000: 40, 8000: 25, 100_000: 20}
 FIELDS = ["crystals", "epochs", "target", "mae", "best_epoch", "seconds"]
 
 
 def run_one(
-    store: Any, options: argparse.Namespace, crystals: int | None, epochs: int, memory: InputMemory
+    store: Any, options: argparse.Namespace, crystals: int, memory: InputMemory
 ) -> dict[str, Any]:
     """Train on so many crystals, or read what an earlier call trained."""
-    folder = options.work / f"crystals-{crystals or 'all'}"
+    folder = options.work / f"crystals-{crystals}"
     if not (folder / "results.json").exists():
         settings = read_settings(
             changes={
                 "target": options.target.split(","),
-                "epochs": epochs,
+                "epochs": SIZES[crystals],
                 "training_limit": crystals,
                 "batch_size": 64,
                 "learning_rate": 2e-3,
@@ -57,7 +51,7 @@ def run_one(
             }
         )
         begun = (folder / CHECKPOINT_FILE).exists()
-        md.Trainer(settings, folder, resume=begun, quiet=False, memory=memory).fit(store)
+        md.Trainer(settings, folder, resume=begun, quiet=options.quiet, memory=memory).fit(store)
     results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return results
 
@@ -97,6 +91,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--target", default="formation_energy_peratom,optb88vdw_total_energy,optb88vdw_bandgap"
     )
+    parser.add_argument("--sizes", type=int, nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.add_argument("--features", type=int, default=192)
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1)
@@ -113,13 +109,13 @@ def main() -> int:
     memory = InputMemory(4.0)
     rows: list[dict[str, Any]] = []
     units: dict[str, str] = {}
-    for crystals, epochs in SIZES:
-        results = run_one(store, options, crystals, epochs, memory)
+    for crystals in options.sizes:
+        results = run_one(store, options, crystals, memory)
         units |= results["units"]
         known = results["training"]["crystals"]["train"]
         rows += [
             {
-                "crystals": known, "epochs": epochs, "target": target, "mae": found["mae"],
+                "crystals": known, "epochs": SIZES[crystals], "target": target, "mae": found["mae"],
                 "best_epoch": results["best_epoch"], "seconds": results["seconds"],
             }
             for target, found in results["errors"]["val"].items()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from records import replace_block
 
-from madelung.models.card import read_card
+from madelung.models.card import ModelCard, TargetCard, read_card
 from madelung.models.shipped import SHIPPED_MODELS, model_folder
 
 OTHERS = ("PotNet", "Matformer", "ALIGNN", "coGN", "CGCNN")
@@ -28,27 +28,59 @@ def markdown() -> str:
 
     place = Path(madelung.training.__file__).with_name("published_errors.json")
     published = json.loads(place.read_text(encoding="utf-8"))["targets"]
-    head = ["model", "predicts", "trained on", "test crystals", "MAE", "95 % interval"]
+    head = ["model", "predicts", "trained on", "tested on", "MAE", "95 % interval"]
     head += ["within its 90 %", *(f"{name}, published" for name in OTHERS)]
     lines = [" | ".join(head), " | ".join(["---"] * len(head))]
     for model in SHIPPED_MODELS:
         folder, target = model_folder(model.name)
         card = read_card(folder)
         chosen = next(item for item in card.targets if item.name == target)
-        errors, others = chosen.errors, published.get(chosen.name, {}).get("models", {})
-        low, high = errors["mae_interval"]
+        others = published.get(chosen.name, {}).get("models", {})
         cells = [
             f"`{model.name}`",
             f"{chosen.description}, {chosen.unit}",
             f"{card.training['values'][chosen.name]['train']:,}",
-            f"{errors['count']:,}",
-            f"**{errors['mae']:.4g}**",
-            f"{low:.4g} to {high:.4g}",
-            f"{100 * errors['coverage_90']:.0f} %",
+            *_errors(chosen),
             *(f"{others[name]:.4g}" if name in others else "" for name in OTHERS),
         ]
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _errors(target: TargetCard) -> list[str]:
+    """Number of crystals, error with its interval, and coverage."""
+    errors, part = target.errors, "test"
+    if not errors:
+        # Test rows of the data set are held back.
+        errors, part = target.validation, "validation"
+    low, high = errors["mae_interval"]
+    return [
+        f"{errors['count']:,} ({part})",
+        f"**{errors['mae']:.4g}**",
+        f"{low:.4g} to {high:.4g}",
+        f"{100 * errors['coverage_90']:.0f} %",
+    ]
+
+
+def origins() -> str:
+    """A sentence on each network: size, data, time."""
+    folders: dict[Path, list[str]] = {}
+    for model in SHIPPED_MODELS:
+        folders.setdefault(model_folder(model.name)[0], []).append(f"`{model.name}`")
+    return "\n".join(_origin(read_card(folder), names) for folder, names in folders.items())
+
+
+def _origin(card: ModelCard, names: list[str]) -> str:
+    training = card.training
+    hours = training["seconds"] / 3600
+    network = "SumNet" if card.network.architecture == "sumnet" else "PotNet"
+    what = f"one {network}" if card.members == 1 else f"{card.members} {network}s"
+    initial = training.get("initial")
+    start = f", starting from weights learnt from {initial['dataset']}" if initial else ""
+    return (
+        f"- {', '.join(names)}: {what} of {card.network.features} features, {hours:.2f} hours of "
+        f"one core on {training['dataset']}{start}."
+    )
 
 
 def main() -> int:
@@ -56,16 +88,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Table of the shipped models.")
     parser.add_argument("--readme", type=Path, help="page whose table is replaced")
     options = parser.parse_args()
-    card = read_card(model_folder(SHIPPED_MODELS[0].name)[0])
-    training = card.training
     text = (
-        f"One PotNet of {card.network.features} features, trained in "
-        f"{training['seconds'] / 3600:.1f} hours of two shared cores (best of "
-        f"{training['epochs']} epochs: {training['best_epoch']}). Data: {training['dataset']}, "
-        "nearly all with O or N, official parts. The published models were trained on about "
-        "three times as many crystals; their errors are on the same test crystals.\n\n"
+        f"{origins()}\n\nOfficial parts of the data. The published models of JARVIS's properties "
+        "were trained on about three times as many crystals; their errors are on the same test "
+        f"crystals.\n\n{markdown()}\n\nCommand: `python benchmarks/shipped_models.py`."
     )
-    text += markdown() + "\n\nCommand: `python benchmarks/shipped_models.py`."
     if options.readme is not None:
         replace_block(options.readme, "models", text)
     print(text)

@@ -36,6 +36,10 @@ class TargetCard(BaseModel):
     errors: dict[str, Any] = Field(
         default_factory=dict, description="Errors on the test crystals: count, mae, interval, ..."
     )
+    validation: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The same on the validation crystals, by which epoch and factors were chosen.",
+    )
 
 
 class ModelCard(BaseModel):

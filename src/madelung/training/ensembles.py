@@ -30,6 +30,7 @@ from madelung.training.results import (
     PREDICTIONS_FILE,
     RESULTS_FILE,
     circumstances,
+    note_errors,
     part_errors,
     write_predictions,
 )
@@ -224,9 +225,7 @@ def _conclude(
         for part in ("val", "test")
     }
     errors = {part: part_errors(model, evaluation) for part, evaluation in parts.items()}
-    for card in model.card.targets:
-        if card.name in errors["test"]:
-            card.errors = errors["test"][card.name].as_object()
+    note_errors(model, errors)
     seconds = sum(member.card.training.get("seconds", 0.0) for member in members)
     model.card.training |= {"seconds": round(seconds, 1), **circumstances()}
     model.save(out / MODEL_FOLDER)

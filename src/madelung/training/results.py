@@ -38,6 +38,7 @@ __all__ = [
     "TrainingResult",
     "circumstances",
     "conclude",
+    "note_errors",
     "part_errors",
     "write_predictions",
 ]
@@ -99,9 +100,7 @@ def conclude(
     tested = evaluate_members(model, store, prepared.membership, "test", processes, memory=memory)
     parts = {"val": validation, "test": tested}
     errors = {part: part_errors(model, evaluation) for part, evaluation in parts.items()}
-    for card in model.card.targets:
-        if card.name in errors["test"]:
-            card.errors = errors["test"][card.name].as_object()
+    note_errors(model, errors)
     model.card.training |= {
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
@@ -134,6 +133,15 @@ def part_errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, Target
                 card.factor_90 * expected,
             )
     return found
+
+
+def note_errors(model: CrystalModel, errors: dict[str, dict[str, TargetErrors]]) -> None:
+    """Write errors on validation and test crystals on a model's card."""
+    for card in model.card.targets:
+        if card.name in errors["test"]:
+            card.errors = errors["test"][card.name].as_object()
+        if card.name in errors["val"]:
+            card.validation = errors["val"][card.name].as_object()
 
 
 def circumstances() -> dict[str, Any]:
