@@ -101,7 +101,7 @@ class SumNetCode:
     def sizes(self, graph: NetworkInput) -> dict[str, int]:
         """Count pairs of orbits."""
         assert isinstance(graph, PairGraph)
-        return {"pairs of orbits": len(graph.senders)}
+        return {"near pairs": len(graph.near.senders), "pairs": len(graph.complete.senders)}
 
 
 def draw_crystals(folder: Path, count: int, seed: int) -> tuple[list[md.Crystal], str]:

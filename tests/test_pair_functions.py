@@ -16,7 +16,12 @@ from scipy.spatial.transform import Rotation
 import madelung as md
 from madelung.graph_settings import PairSettings
 from madelung.orbits import atom_orbits
-from madelung.pair_functions import function_sections, pair_functions, spherical_harmonics
+from madelung.pair_functions import (
+    function_sections,
+    near_sections,
+    pair_functions,
+    spherical_harmonics,
+)
 from madelung.pair_graph import join_pairs
 
 SETTINGS = PairSettings(tolerance=1e-9)
@@ -30,7 +35,7 @@ def _dense(crystal: md.Crystal, settings: PairSettings) -> NDArray[np.float64]:
     count = len(found.numbers)
     dense = np.zeros((count, count, found.functions.shape[1]))
     dense[found.receivers, found.senders] = found.functions
-    return dense
+    return np.concatenate([found.sums, dense], axis=2)
 
 
 def _direct(crystal: md.Crystal, settings: PairSettings) -> NDArray[np.float64]:
@@ -152,7 +157,7 @@ def test_another_cell_gives_the_same_functions(name: str, cell: list[list[int]])
     one, two = pair_functions(crystal, SETTINGS), pair_functions(other, SETTINGS)
     assert sorted(one.numbers) == sorted(two.numbers)
     totals = [
-        np.sort(np.bincount(found.receivers, found.functions[:, 3], len(found.numbers)))
+        np.sort(np.bincount(found.receivers, found.functions[:, 4], len(found.numbers)))
         for found in (one, two)
     ]
     np.testing.assert_allclose(*totals, rtol=1e-5, atol=1e-6)
@@ -185,24 +190,37 @@ def test_scalars_do_not_turn_and_tensors_keep_their_length(seed: int) -> None:
 
 def test_joined_crystals_keep_their_pairs() -> None:
     crystals = [pair_functions(md.example(name), SETTINGS) for name in NAMES]
-    graph = join_pairs(crystals, function_sections(SETTINGS))
-    assert len(graph) == len(NAMES) and graph.functions.shape[1] == sum(graph.sections)
+    graph = join_pairs(crystals, near_sections(SETTINGS))
+    near, complete = graph.near, graph.complete
+    assert len(graph) == len(NAMES) and near.functions.shape[1] == sum(near.sections)
     assert graph.counts.tolist() == [int(crystal.weights.sum()) for crystal in crystals]
-    receivers = np.repeat(np.arange(len(graph.numbers)), np.diff(graph.starts))
-    first = 0
-    place = 0
+    receivers = np.repeat(np.arange(len(graph.numbers)), np.diff(near.starts))
+    first = place = whole = 0
     for number, crystal in enumerate(crystals):
+        count = len(crystal.numbers)
         own = slice(first, first + len(crystal.receivers))
         assert (receivers[own] - place == crystal.receivers).all()
-        assert (graph.senders[own].numpy() - place == crystal.senders).all()
-        assert (graph.functions[own].numpy() == crystal.functions).all()
-        orbits = slice(place, place + len(crystal.numbers))
+        assert (near.senders[own].numpy() - place == crystal.senders).all()
+        assert (near.functions[own].numpy() == crystal.functions).all()
+        orbits = slice(place, place + count)
         assert (graph.numbers[orbits].numpy() == crystal.numbers).all()
         assert (graph.weights[orbits].numpy() == crystal.weights).all()
         assert (graph.owner[orbits] == number).all()
-        first, place = own.stop, orbits.stop
+        assert np.diff(complete.starts)[orbits].tolist() == [count] * count
+        pairs = slice(whole, whole + count**2)
+        assert complete.senders[pairs].reshape(count, count)[:, 0].eq(place).all()
+        assert (complete.functions[pairs].numpy() == crystal.sums.reshape(count**2, -1)).all()
+        first, place, whole = own.stop, orbits.stop, pairs.stop
     # The rest fills up the rows, and counts for nothing.
-    assert first == len(graph.senders) and float(graph.weights[place:].sum()) == 0.0
+    assert first == len(near.senders) and whole == len(complete.senders)
+    assert float(graph.weights[place:].sum()) == 0.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_potentials_there_are_no_sums(name: str) -> None:
+    found = pair_functions(md.example(name), SETTINGS.model_copy(update={"potentials": ()}))
+    assert found.sums.shape == (len(found.numbers), len(found.numbers), 0)
+    assert np.abs(found.functions).max() > 0.0
 
 
 def test_a_molecule_is_refused() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from madelung.models import pair_sums as module
 from madelung.models.pair_sums import pair_sums
-from madelung.pair_graph import PairGraph
+from madelung.pair_graph import PairList
 
 EXECUTORS = ["torch", pytest.param("native", marks=needs_core)]
 
@@ -30,16 +30,12 @@ def sums_by(executor: str) -> Iterator[None]:
         yield
 
 
-def random_graph(seed: int, sections: tuple[int, ...] = (5, 6, 15)) -> PairGraph:
+def random_pairs(seed: int, sections: tuple[int, ...] = (5, 6, 15)) -> PairList:
     """Pairs between orbits at random; some orbits receive none."""
     generator = np.random.default_rng(seed)
     orbits, pairs = int(generator.integers(1, 40)), int(generator.integers(1, 200))
     receivers = np.sort(generator.integers(0, orbits, pairs))
-    return PairGraph(
-        numbers=torch.ones(orbits, dtype=torch.int64),
-        owner=torch.zeros(orbits, dtype=torch.int64),
-        weights=torch.ones(orbits),
-        counts=torch.tensor([orbits]),
+    return PairList(
         starts=torch.from_numpy(np.searchsorted(receivers, np.arange(orbits + 1))),
         senders=torch.from_numpy(generator.integers(0, orbits, pairs)),
         functions=torch.from_numpy(generator.normal(size=(pairs, sum(sections)))).float(),
@@ -47,12 +43,12 @@ def random_graph(seed: int, sections: tuple[int, ...] = (5, 6, 15)) -> PairGraph
     )
 
 
-def expected(features: Tensor, graph: PairGraph) -> Tensor:
+def expected(features: Tensor, pairs: PairList) -> Tensor:
     """The same in double precision, as one dense product."""
-    orbits = len(graph.numbers)
-    dense = torch.zeros(orbits, orbits, sum(graph.sections), dtype=torch.float64)
-    receivers = torch.repeat_interleave(torch.arange(orbits), graph.starts.diff())
-    dense.index_put_((receivers, graph.senders), graph.functions.double(), accumulate=True)
+    orbits = len(pairs.starts) - 1
+    dense = torch.zeros(orbits, orbits, sum(pairs.sections), dtype=torch.float64)
+    receivers = torch.repeat_interleave(torch.arange(orbits), pairs.starts.diff())
+    dense.index_put_((receivers, pairs.senders), pairs.functions.double(), accumulate=True)
     return torch.einsum("ijd,jr->idr", dense, features.double())
 
 
@@ -60,23 +56,23 @@ def expected(features: Tensor, graph: PairGraph) -> Tensor:
 @pytest.mark.parametrize("width", [1, 7, 16, 33])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_sums_are_dense_products(executor: str, width: int, seed: int) -> None:
-    graph = random_graph(seed)
-    features = torch.randn(len(graph.numbers), width, generator=torch.Generator().manual_seed(0))
+    pairs = random_pairs(seed)
+    features = torch.randn(len(pairs.starts) - 1, width, generator=torch.Generator().manual_seed(0))
     with sums_by(executor):
-        found = torch.cat(pair_sums(features, graph), 1)
-    torch.testing.assert_close(found.double(), expected(features, graph), rtol=1e-5, atol=1e-4)
+        found = torch.cat(pair_sums(features, pairs), 1)
+    torch.testing.assert_close(found.double(), expected(features, pairs), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_gradients_are_those_of_the_dense_product(executor: str, seed: int) -> None:
-    graph = random_graph(seed)
-    features = torch.randn(len(graph.numbers), 9, generator=torch.Generator().manual_seed(0))
+    pairs = random_pairs(seed)
+    features = torch.randn(len(pairs.starts) - 1, 9, generator=torch.Generator().manual_seed(0))
     one, two = features.clone().requires_grad_(), features.double().requires_grad_()
-    other = expected(two, graph)
+    other = expected(two, pairs)
     weights = torch.randn(other.shape, generator=torch.Generator().manual_seed(1))
     with sums_by(executor):
-        (torch.cat(pair_sums(one, graph), 1) * weights).sum().backward()
+        (torch.cat(pair_sums(one, pairs), 1) * weights).sum().backward()
     (other * weights.double()).sum().backward()
     assert one.grad is not None and two.grad is not None
     torch.testing.assert_close(one.grad.double(), two.grad, rtol=1e-4, atol=1e-3)
@@ -84,13 +80,13 @@ def test_gradients_are_those_of_the_dense_product(executor: str, seed: int) -> N
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_low_precision_is_the_rounded_sum(executor: str) -> None:
-    graph = random_graph(3)
-    features = torch.randn(len(graph.numbers), 12, generator=torch.Generator().manual_seed(0))
+    pairs = random_pairs(3)
+    features = torch.randn(len(pairs.starts) - 1, 12, generator=torch.Generator().manual_seed(0))
     features.requires_grad_()
     with sums_by(executor):
-        whole = pair_sums(features, graph)
+        whole = pair_sums(features, pairs)
         with torch.autocast("cpu", torch.bfloat16):
-            low = pair_sums(features, graph)
+            low = pair_sums(features, pairs)
         for one, two in zip(whole, low, strict=True):
             assert two.dtype is torch.bfloat16 and torch.equal(one.bfloat16(), two)
         gradients = []
@@ -105,14 +101,14 @@ def test_low_precision_is_the_rounded_sum(executor: str) -> None:
 @needs_core
 def test_instruction_sets_agree() -> None:
     core = module._core()
-    graph = random_graph(5)
-    features = torch.randn(len(graph.numbers), 21, generator=torch.Generator().manual_seed(0))
+    pairs = random_pairs(5)
+    features = torch.randn(len(pairs.starts) - 1, 21, generator=torch.Generator().manual_seed(0))
     chosen = core.instruction_set()
     try:
         found = []
         for name in core.instruction_sets():
             core.set_instruction_set(name)
-            found.append(torch.cat(pair_sums(features, graph), 1))
+            found.append(torch.cat(pair_sums(features, pairs), 1))
     finally:
         core.set_instruction_set(chosen)
     for other in found[1:]:
@@ -122,11 +118,11 @@ def test_instruction_sets_agree() -> None:
 @needs_core
 def test_arrays_that_do_not_fit_are_refused() -> None:
     core = module._core()
-    graph = random_graph(7)
+    pairs = random_pairs(7)
     functions, starts, senders = (
-        tensor.numpy() for tensor in (graph.functions, graph.starts, graph.senders)
+        tensor.numpy() for tensor in (pairs.functions, pairs.starts, pairs.senders)
     )
-    orbits = len(graph.numbers)
+    orbits = len(pairs.starts) - 1
     features = np.zeros((orbits, 4), dtype=np.float32)
     sums = np.zeros((orbits, 5, 4), dtype=np.float32)
     core.pair_sums(functions, 0, starts, senders, features, sums)

@@ -89,7 +89,7 @@ def test_directions_are_seen() -> None:
     """Sums of degree two alone change the value."""
     graph, other = (build_input(md.example("ZnS"), INPUTS) for _ in range(2))
     assert isinstance(other, PairGraph)
-    other.functions[:, -other.sections[2] :] += 0.5
+    other.near.functions[:, -other.near.sections[2] :] += 0.5
     with torch.no_grad():
         found, changed = (NETWORK(one)[0] for one in (graph, other))
     assert (found - changed).abs().max() > 1e-3

@@ -7,7 +7,7 @@ from typing import Any
 from madelung.crystal import as_crystals
 from madelung.graph import CrystalGraph, build_graph
 from madelung.graph_settings import GraphSettings, InputSettings
-from madelung.pair_functions import function_sections, pair_functions
+from madelung.pair_functions import near_sections, pair_functions
 from madelung.pair_graph import PairGraph, join_pairs
 
 __all__ = ["NetworkInput", "build_input"]
@@ -38,5 +38,5 @@ def build_input(crystals: Any, settings: InputSettings, *, threads: int = 1) -> 
     members, _ = as_crystals(crystals)
     return join_pairs(
         [pair_functions(crystal, settings, threads=threads) for crystal in members],
-        function_sections(settings),
+        near_sections(settings),
     )

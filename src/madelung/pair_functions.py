@@ -23,7 +23,13 @@ from madelung.primitive import primitive_crystal
 from madelung.sums.complete import complete_sums
 from madelung.sums.names import potential_from_name
 
-__all__ = ["PairFunctions", "function_sections", "pair_functions", "spherical_harmonics"]
+__all__ = [
+    "PairFunctions",
+    "function_sections",
+    "near_sections",
+    "pair_functions",
+    "spherical_harmonics",
+]
 
 # The ranges of centres: distances in Å up to the cutoff, and distances over sums of radii.
 _FIRST_CENTRE = 0.8
@@ -34,7 +40,7 @@ _SUM_SCALES = {"coulomb": 1.0, "london": 5.0, "pauli": 5.0}
 
 @dataclass(frozen=True, eq=False)
 class PairFunctions:
-    """A crystal as a network sees it: n orbits of equivalent atoms, and P ordered pairs of them.
+    """A crystal as a network sees it: n orbits of equivalent atoms, and P near pairs of them.
 
     Parameters
     ----------
@@ -43,10 +49,12 @@ class PairFunctions:
     weights
         (n,) atoms of the cell in each orbit.
     receivers, senders
-        (P,) orbits, sorted by receiver.
+        (P,) orbits of which images are near each other, sorted by receiver.
     functions
-        (P, D) summed functions, float32: scalars, then for each degree l of spherical harmonics
-        (2l + 1) times the radial functions.
+        (P, D) summed near functions, float32: scalars, then for each degree l of spherical
+        harmonics (2l + 1) times the radial functions.
+    sums
+        (n, n, potentials) complete sums between a receiver and the atoms of a sender, float32.
     """
 
     numbers: NDArray[np.int64]
@@ -54,13 +62,25 @@ class PairFunctions:
     receivers: NDArray[np.int64]
     senders: NDArray[np.int64]
     functions: NDArray[np.float32]
+    sums: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the arrays take."""
+        arrays = (self.numbers, self.weights, self.receivers, self.senders)
+        return sum(array.nbytes for array in (*arrays, self.functions, self.sums))
 
 
 def function_sections(settings: PairSettings) -> tuple[int, ...]:
-    """Return how many functions of each degree a pair has, the scalars first."""
-    scalars = len(settings.potentials) + settings.radial + settings.reduced
+    """Return how many functions of each degree a pair has, the scalars with complete sums first."""
+    scalars, *angular = near_sections(settings)
+    return len(settings.potentials) + scalars, *angular
+
+
+def near_sections(settings: PairSettings) -> tuple[int, ...]:
+    """Return how many near functions of each degree a pair has, the scalars first."""
     angular = ((2 * degree + 1) * settings.angular for degree in range(1, settings.degree + 1))
-    return scalars, *angular
+    return settings.radial + settings.reduced, *angular
 
 
 def pair_functions(crystal: Crystal, settings: PairSettings, *, threads: int = 1) -> PairFunctions:
@@ -80,19 +100,17 @@ def pair_functions(crystal: Crystal, settings: PairSettings, *, threads: int = 1
     _, first, orbit, weights = np.unique(
         orbit, return_index=True, return_inverse=True, return_counts=True
     )
-    count = len(first)
-    parts = [_near(crystal, settings, first, orbit)]
+    receivers, senders, functions = _near(crystal, settings, first, orbit)
+    sums = np.zeros((len(first), len(first), 0))
     if settings.potentials:
-        parts.insert(0, _complete(crystal, settings, first, orbit, threads))
-    functions = np.concatenate(parts, axis=1)
-    chosen = np.flatnonzero(np.abs(functions).max(axis=1) > 0.0)
-    receivers, senders = np.divmod(chosen, count)
+        sums = _complete(crystal, settings, first, orbit, threads)
     return PairFunctions(
         numbers=np.asarray(crystal.numbers, dtype=np.int64)[first],
         weights=weights.astype(np.int64),
         receivers=receivers,
         senders=senders,
-        functions=functions[chosen].astype(np.float32),
+        functions=functions.astype(np.float32),
+        sums=sums.astype(np.float32),
     )
 
 
@@ -103,7 +121,7 @@ def _complete(
     orbit: NDArray[np.int64],
     threads: int,
 ) -> NDArray[np.float64]:
-    """(n * n, potentials) complete sums between representatives and orbits."""
+    """(n, n, potentials) complete sums between representatives and orbits."""
     potentials = [potential_from_name(name).potential for name in settings.potentials]
     with warnings.catch_warnings():
         # Where float64 cannot hold the tolerance (atoms nearly on one site) float32 cannot either.
@@ -112,14 +130,13 @@ def _complete(
     values = to_numpy(sums.values)[:, first, :]
     members = (orbit[:, None] == np.arange(len(first))).astype(np.float64)
     scales = [_SUM_SCALES.get(name.split(":")[0], 1.0) for name in settings.potentials]
-    summed = (values @ members) * np.array(scales)[:, None, None]
-    return summed.reshape(len(potentials), -1).T
+    return np.moveaxis(values @ members, 0, 2) * np.array(scales)
 
 
 def _near(
     crystal: Crystal, settings: PairSettings, first: NDArray[np.int64], orbit: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(n * n, D') radial functions times spherical harmonics, summed over images in reach."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs with images in reach: receivers, senders and (P, D) sums of functions over these."""
     from vesin import NeighborList
 
     search = NeighborList(cutoff=settings.cutoff, full_list=True, n_threads=1)
@@ -139,11 +156,12 @@ def _near(
     pairs = receivers * len(first) + senders
     order = np.argsort(pairs, kind="stable")
     pairs, contributions = pairs[order], contributions[order]
-    total = np.zeros((len(first) ** 2, contributions.shape[1]))
+    new = np.ones(len(pairs), dtype=bool)
+    new[1:] = np.diff(pairs) > 0
     if len(pairs):
-        starts = np.flatnonzero(np.concatenate([[True], np.diff(pairs) > 0]))
-        total[pairs[starts]] = np.add.reduceat(contributions, starts, axis=0)
-    return total
+        contributions = np.add.reduceat(contributions, np.flatnonzero(new), axis=0)
+    found_receivers, found_senders = np.divmod(pairs[new], len(first))
+    return found_receivers, found_senders, contributions
 
 
 def _contributions(
@@ -152,7 +170,7 @@ def _contributions(
     radii: NDArray[np.float64],
     settings: PairSettings,
 ) -> NDArray[np.float64]:
-    """(E, D') functions of each image."""
+    """(E, D) functions of each image."""
     envelope = _envelope(distance / settings.cutoff)[:, None]
     whole = (_FIRST_CENTRE, settings.cutoff)
     parts = [envelope * _gaussians(distance, *whole, settings.radial)]

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.pair_functions import PairFunctions
 
-__all__ = ["PairGraph", "join_pairs"]
+__all__ = ["PairGraph", "PairList", "join_pairs"]
 
 # Numbers of orbits are rounded up to a multiple of this by orbits of no atoms, since kernels of
 # matrix products are prepared anew for each number.
@@ -20,8 +21,39 @@ _ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
+class PairList:
+    """P ordered pairs of the N orbits of a batch.
+
+    Parameters
+    ----------
+    starts
+        (N + 1,) the first pair that each orbit receives, and the number of pairs.
+    senders
+        (P,) orbits, in the order of their receivers.
+    functions
+        (P, D) numbers that the pairs have.
+    sections
+        How many of them belong to each degree, the scalars first.
+    """
+
+    starts: Tensor
+    senders: Tensor
+    functions: Tensor
+    sections: tuple[int, ...]
+
+    def to(self, device: Any) -> PairList:
+        """Return the same pairs on another device."""
+        return PairList(
+            self.starts.to(device),
+            self.senders.to(device),
+            self.functions.to(device),
+            self.sections,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class PairGraph:
-    """B crystals with N orbits of equivalent atoms and P pairs of them in all.
+    """B crystals with N orbits of equivalent atoms in all, and pairs of them.
 
     Parameters
     ----------
@@ -33,24 +65,18 @@ class PairGraph:
         (N,) how many atoms of the cell each one stands for.
     counts
         (B,) atoms of the cell of each crystal.
-    starts
-        (N + 1,) the first pair that each orbit receives, and the number of pairs.
-    senders
-        (P,) orbits, in the order of their receivers.
-    functions
-        (P, D) summed functions.
-    sections
-        How many functions of each degree there are, the scalars first.
+    near
+        Pairs of which images are near each other, with near functions.
+    complete
+        All pairs of each crystal, with complete sums.
     """
 
     numbers: Tensor
     owner: Tensor
     weights: Tensor
     counts: Tensor
-    starts: Tensor
-    senders: Tensor
-    functions: Tensor
-    sections: tuple[int, ...]
+    near: PairList
+    complete: PairList
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -63,10 +89,8 @@ class PairGraph:
             self.owner.to(device),
             self.weights.to(device),
             self.counts.to(device),
-            self.starts.to(device),
-            self.senders.to(device),
-            self.functions.to(device),
-            self.sections,
+            self.near.to(device),
+            self.complete.to(device),
         )
 
 
@@ -78,30 +102,51 @@ def join_pairs(crystals: Sequence[PairFunctions], sections: Sequence[int]) -> Pa
     crystals
         Pair functions of B crystals.
     sections
-        How many functions of each degree they have; see
-        :func:`madelung.pair_functions.function_sections`.
+        How many near functions of each degree they have; see
+        :func:`madelung.pair_functions.near_sections`.
     """
     sizes = np.array([len(crystal.numbers) for crystal in crystals], dtype=np.int64)
     before = np.cumsum(sizes) - sizes
     missing = np.zeros(-int(sizes.sum()) % _ROWS, dtype=np.int64)
-    degrees = [
-        np.bincount(crystal.receivers, minlength=len(crystal.numbers)) for crystal in crystals
-    ]
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), *degrees, missing]).cumsum()
-    senders = [crystal.senders + first for crystal, first in zip(crystals, before, strict=True)]
     weights = np.concatenate([*(crystal.weights for crystal in crystals), missing])
     counts = np.array([crystal.weights.sum() for crystal in crystals], dtype=np.int64)
+    near_degrees = [
+        np.bincount(crystal.receivers, minlength=len(crystal.numbers)) for crystal in crystals
+    ]
+    near = PairList(
+        starts=_starts([*near_degrees, missing]),
+        senders=_joined(
+            [crystal.senders + first for crystal, first in zip(crystals, before, strict=True)]
+        ),
+        functions=_joined([crystal.functions for crystal in crystals]),
+        sections=tuple(sections),
+    )
+    kinds = crystals[0].sums.shape[2]
+    complete = PairList(
+        starts=_starts([np.repeat(sizes, sizes), missing]),
+        senders=_joined(
+            [
+                np.tile(np.arange(first, first + size), size)
+                for size, first in zip(sizes, before, strict=True)
+            ]
+        ),
+        functions=_joined([crystal.sums.reshape(-1, kinds) for crystal in crystals]),
+        sections=(kinds,),
+    )
     return PairGraph(
         numbers=_joined([*(crystal.numbers for crystal in crystals), missing]),
         owner=_joined([np.repeat(np.arange(len(crystals)), sizes), missing]),
         weights=torch.from_numpy(weights.astype(np.float32)),
         counts=torch.from_numpy(counts),
-        starts=torch.from_numpy(starts),
-        senders=_joined(senders),
-        functions=_joined([crystal.functions for crystal in crystals]),
-        sections=tuple(sections),
+        near=near,
+        complete=complete,
     )
 
 
-def _joined(parts: Sequence[Any]) -> Tensor:
+def _starts(degrees: Sequence[NDArray[np.int64]]) -> Tensor:
+    """The first pair of each orbit, and the number of all."""
+    return torch.from_numpy(np.concatenate([np.zeros(1, dtype=np.int64), *degrees]).cumsum())
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
     return torch.from_numpy(np.concatenate(parts))

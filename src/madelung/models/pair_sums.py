@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from madelung.pair_graph import PairGraph
+from madelung.pair_graph import PairList
 
 __all__ = ["pair_sums"]
 
@@ -23,44 +23,44 @@ __all__ = ["pair_sums"]
 _PRODUCTS = 4_000_000
 
 
-def pair_sums(features: Tensor, graph: PairGraph) -> tuple[Tensor, ...]:
+def pair_sums(features: Tensor, pairs: PairList) -> tuple[Tensor, ...]:
     """Sum functions times features of the senders.
 
     Parameters
     ----------
     features
         (N, R) features that orbits send, float32.
-    graph
-        The pairs. Its functions are data and get no gradient.
+    pairs
+        Who sends to whom. Its functions are data and get no gradient.
 
     Returns
     -------
     tuple of Tensor
         (N, D_l, R) for each degree l; in the precision of PyTorch's autocast where that is on.
     """
-    sums: tuple[Tensor, ...] = _PairSums.apply(features, graph)
+    sums: tuple[Tensor, ...] = _PairSums.apply(features, pairs)
     return sums
 
 
 class _PairSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, graph: PairGraph) -> tuple[Tensor, ...]:
-        ctx.graph, ctx.shape = graph, features.shape
+    def forward(ctx: Any, features: Tensor, pairs: PairList) -> tuple[Tensor, ...]:
+        ctx.pairs, ctx.shape = pairs, features.shape
         device = features.device.type
         low = torch.is_autocast_enabled(device)
         precision = torch.get_autocast_dtype(device) if low else torch.float32
         if _runs_natively(features, precision):
-            return _native_sums(features, graph, precision)
-        return tuple(total.to(precision) for total in _torch_sums(features, graph))
+            return _native_sums(features, pairs, precision)
+        return tuple(total.to(precision) for total in _torch_sums(features, pairs))
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, None]:
-        graph = ctx.graph
+        pairs = ctx.pairs
         gradient = cotangents[0].new_zeros(ctx.shape, dtype=torch.float32)
         if _runs_natively(cotangents[0], cotangents[0].dtype):
-            _add_natively(gradient, graph, cotangents)
+            _add_natively(gradient, pairs, cotangents)
         else:
-            _add_with_torch(gradient, graph, cotangents)
+            _add_with_torch(gradient, pairs, cotangents)
         return gradient, None
 
 
@@ -83,15 +83,15 @@ def _array(tensor: Tensor) -> Any:
     return tensor.view(torch.uint16).numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()
 
 
-def _pairs(graph: PairGraph) -> tuple[Any, Any, Any]:
-    return graph.functions.numpy(), graph.starts.numpy(), graph.senders.numpy()
+def _arrays(pairs: PairList) -> tuple[Any, Any, Any]:
+    return pairs.functions.numpy(), pairs.starts.numpy(), pairs.senders.numpy()
 
 
-def _native_sums(features: Tensor, graph: PairGraph, precision: torch.dtype) -> tuple[Tensor, ...]:
-    functions, starts, senders = _pairs(graph)
+def _native_sums(features: Tensor, pairs: PairList, precision: torch.dtype) -> tuple[Tensor, ...]:
+    functions, starts, senders = _arrays(pairs)
     sent = _array(features.contiguous())
     sums, begin = [], 0
-    for count in graph.sections:
+    for count in pairs.sections:
         total = features.new_empty(len(features), count, features.shape[1], dtype=precision)
         _core().pair_sums(functions, begin, starts, senders, sent, _array(total))
         sums.append(total)
@@ -99,8 +99,8 @@ def _native_sums(features: Tensor, graph: PairGraph, precision: torch.dtype) -> 
     return tuple(sums)
 
 
-def _add_natively(gradient: Tensor, graph: PairGraph, cotangents: tuple[Tensor, ...]) -> None:
-    functions, starts, senders = _pairs(graph)
+def _add_natively(gradient: Tensor, pairs: PairList, cotangents: tuple[Tensor, ...]) -> None:
+    functions, starts, senders = _arrays(pairs)
     begin = 0
     for cotangent in cotangents:
         values = _array(cotangent.contiguous())
@@ -108,29 +108,29 @@ def _add_natively(gradient: Tensor, graph: PairGraph, cotangents: tuple[Tensor, 
         begin += cotangent.shape[1]
 
 
-def _torch_sums(features: Tensor, graph: PairGraph) -> tuple[Tensor, ...]:
-    width = sum(graph.sections)
+def _torch_sums(features: Tensor, pairs: PairList) -> tuple[Tensor, ...]:
+    width = sum(pairs.sections)
     total = features.new_zeros(len(features), width, features.shape[1], dtype=torch.float32)
-    for part, receivers in _portions(graph, features.shape[1]):
-        sent = features.float().index_select(0, graph.senders[part])
-        products = graph.functions[part][:, :, None] * sent[:, None, :]
+    for part, receivers in _portions(pairs, features.shape[1]):
+        sent = features.float().index_select(0, pairs.senders[part])
+        products = pairs.functions[part][:, :, None] * sent[:, None, :]
         total.index_add_(0, receivers, products)
-    return tuple(section.contiguous() for section in total.split(graph.sections, dim=1))
+    return tuple(section.contiguous() for section in total.split(pairs.sections, dim=1))
 
 
-def _add_with_torch(gradient: Tensor, graph: PairGraph, cotangents: tuple[Tensor, ...]) -> None:
+def _add_with_torch(gradient: Tensor, pairs: PairList, cotangents: tuple[Tensor, ...]) -> None:
     whole = torch.cat([cotangent.float() for cotangent in cotangents], dim=1)
-    for part, receivers in _portions(graph, gradient.shape[1]):
+    for part, receivers in _portions(pairs, gradient.shape[1]):
         received = whole.index_select(0, receivers)
-        shares = torch.bmm(graph.functions[part][:, None, :], received).squeeze(1)
-        gradient.index_add_(0, graph.senders[part], shares)
+        shares = torch.bmm(pairs.functions[part][:, None, :], received).squeeze(1)
+        gradient.index_add_(0, pairs.senders[part], shares)
 
 
-def _portions(graph: PairGraph, features: int) -> Iterator[tuple[slice, Tensor]]:
+def _portions(pairs: PairList, features: int) -> Iterator[tuple[slice, Tensor]]:
     """Pairs that fit into memory at a time, with their receivers."""
-    degrees = graph.starts.diff()
+    degrees = pairs.starts.diff()
     receivers = torch.repeat_interleave(torch.arange(len(degrees), device=degrees.device), degrees)
-    step = max(_PRODUCTS // (sum(graph.sections) * features), 1)
+    step = max(_PRODUCTS // max(sum(pairs.sections) * features, 1), 1)
     for start in range(0, len(receivers), step):
         part = slice(start, start + step)
         yield part, receivers[part]

@@ -121,10 +121,12 @@ class SumLayer(nn.Module):
     def forward(self, atoms: Tensor, graph: PairGraph) -> Tensor:
         """Return new (N, features) features of atoms."""
         own = self.norm(atoms)
-        sums = pair_sums(self.sender(own).float(), graph)
+        sent = self.sender(own).float()
+        near, *tensors = pair_sums(sent, graph.near)
+        scalars = torch.cat([*pair_sums(sent, graph.complete), near], 1)
         count = len(atoms)
-        invariants = [self.scalars(sums[0].view(count, -1)).float()]
-        for degree, (mix, tensor) in enumerate(zip(self.tensors, sums[1:], strict=True), 1):
+        invariants = [self.scalars(scalars.view(count, -1)).float()]
+        for degree, (mix, tensor) in enumerate(zip(self.tensors, tensors, strict=True), 1):
             mixed = mix(tensor.view(count, 2 * degree + 1, -1)).float()
             left, right = mixed.chunk(2, dim=2)
             invariants.append((left * right).sum(1))

@@ -16,7 +16,7 @@ from torch import Tensor
 from madelung.data.store import CrystalStore
 from madelung.graph_settings import InputSettings, PairSettings
 from madelung.inputs import NetworkInput, build_input
-from madelung.pair_functions import PairFunctions, function_sections, pair_functions
+from madelung.pair_functions import PairFunctions, near_sections, pair_functions
 from madelung.pair_graph import join_pairs
 
 __all__ = ["Batch", "BatchMaker", "InputMemory"]
@@ -55,9 +55,8 @@ class InputMemory:
 
     def keep(self, index: int, functions: PairFunctions) -> None:
         """Keep what was made of a crystal, if there is room."""
-        size = functions.functions.nbytes + 16 * len(functions.receivers)
-        if size <= self._left:
-            self._left -= size
+        if functions.nbytes <= self._left:
+            self._left -= functions.nbytes
             self._kept[index] = functions
 
 
@@ -116,7 +115,7 @@ class BatchMaker:
         """Make one batch now."""
         if isinstance(self._settings, PairSettings):
             graph: NetworkInput = join_pairs(
-                self._pair_functions(indices, self._settings), function_sections(self._settings)
+                self._pair_functions(indices, self._settings), near_sections(self._settings)
             )
         else:
             graph = build_input(self._store.batch(indices), self._settings)
