@@ -263,10 +263,13 @@ void pair_gradients(Input<float, 2> functions, std::size_t begin, Input<std::int
 template <class T>
 void define_pairs(nb::module_& module) {
   using namespace nb::literals;
-  module.def("pair_sums", &pair_sums<T>, "functions"_a, "begin"_a, "starts"_a, "senders"_a, "features"_a, "sums"_a,
+  // Nothing is converted: what is written to a copy would be lost.
+  module.def("pair_sums", &pair_sums<T>, "functions"_a.noconvert(), "begin"_a, "starts"_a.noconvert(),
+             "senders"_a.noconvert(), "features"_a.noconvert(), "sums"_a.noconvert(),
              "Write the sums over senders of functions times features; uint16 sums are bfloat16.");
-  module.def("pair_gradients", &pair_gradients<T>, "functions"_a, "begin"_a, "starts"_a, "senders"_a, "cotangents"_a,
-             "features"_a, "Add the vector-Jacobian product of pair_sums to the features.");
+  module.def("pair_gradients", &pair_gradients<T>, "functions"_a.noconvert(), "begin"_a, "starts"_a.noconvert(),
+             "senders"_a.noconvert(), "cotangents"_a.noconvert(), "features"_a.noconvert(),
+             "Add the vector-Jacobian product of pair_sums to the features.");
 }
 
 }  // namespace

@@ -116,6 +116,38 @@ def test_instruction_sets_agree() -> None:
 
 
 @needs_core
+def test_nothing_is_written_to_a_copy() -> None:
+    """Arrays of another layout or type are refused, and not converted."""
+    core = module._core()
+    pairs = random_pairs(9)
+    functions, starts, senders = (
+        tensor.numpy() for tensor in (pairs.functions, pairs.starts, pairs.senders)
+    )
+    orbits = len(pairs.starts) - 1
+    features = np.zeros((orbits, 4), dtype=np.float32)
+    sums = np.zeros((orbits, 5, 4), dtype=np.uint16)
+    wrong = [
+        (np.asfortranarray(functions), 0, starts, senders, features, sums),
+        (functions, 0, starts, senders, features, sums.astype(np.float64)),
+        (functions, 0, starts, senders, features.astype(np.float64), sums),
+        (functions, 0, starts, senders, features, np.asfortranarray(sums)),
+    ]
+    for arguments in wrong:
+        with pytest.raises(TypeError):
+            core.pair_sums(*arguments)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_functions_of_any_layout_give_the_same(executor: str) -> None:
+    pairs = random_pairs(10)
+    turned = PairList(pairs.starts, pairs.senders, pairs.functions.T.contiguous().T, pairs.sections)
+    features = torch.randn(len(pairs.starts) - 1, 4, generator=torch.Generator().manual_seed(0))
+    with sums_by(executor), torch.autocast("cpu", torch.bfloat16):
+        for one, two in zip(pair_sums(features, pairs), pair_sums(features, turned), strict=True):
+            assert torch.equal(one, two)
+
+
+@needs_core
 def test_arrays_that_do_not_fit_are_refused() -> None:
     core = module._core()
     pairs = random_pairs(7)

@@ -109,8 +109,8 @@ def pair_functions(crystal: Crystal, settings: PairSettings, *, threads: int = 1
         weights=weights.astype(np.int64),
         receivers=receivers,
         senders=senders,
-        functions=functions.astype(np.float32),
-        sums=sums.astype(np.float32),
+        functions=functions.astype(np.float32, order="C"),
+        sums=sums.astype(np.float32, order="C"),
     )
 
 

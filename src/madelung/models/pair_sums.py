@@ -84,7 +84,9 @@ def _array(tensor: Tensor) -> Any:
 
 
 def _arrays(pairs: PairList) -> tuple[Any, Any, Any]:
-    return pairs.functions.numpy(), pairs.starts.numpy(), pairs.senders.numpy()
+    parts = (pairs.functions, pairs.starts, pairs.senders)
+    functions, starts, senders = (part.contiguous().numpy() for part in parts)
+    return functions, starts, senders
 
 
 def _native_sums(features: Tensor, pairs: PairList, precision: torch.dtype) -> tuple[Tensor, ...]:
