@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from records import ROOT, header, versions, write_csv, write_json
+from records import ROOT, header, replace_block, versions, write_csv, write_json
 
 import madelung as md
 from madelung.training.batches import InputMemory
@@ -48,6 +48,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without element reference": {"element_reference": False},
     "PotNet": {"network": {"architecture": "potnet"}, "batch_size": 32},
 }  # fmt: skip
+COMMAND = "benchmarks/ablations.py DATASET"
 FIELDS = ["variant", "seed", "target", "mae", "crystals", "best_epoch", "seconds"]
 
 
@@ -116,6 +117,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("ablations"), help="folder of the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/ablations")
+    parser.add_argument("--page", type=Path, help="page whose table of ablations is replaced")
     return parser.parse_args()
 
 
@@ -147,6 +149,8 @@ def main() -> int:
     record |= {name: getattr(options, name) for name in ("dataset", "crystals", "epochs", "seeds")}
     record |= {"features": options.features, "precision": options.precision, "runs": rows}
     write_json(options.out / "run.json", record)
+    if options.page is not None:
+        replace_block(options.page, "ablations", f"{table}\nCommand: `python {COMMAND}`.")
     print(table)
     return 0
 

@@ -76,7 +76,11 @@ def _origin(card: ModelCard, names: list[str]) -> str:
     network = "SumNet" if card.network.architecture == "sumnet" else "PotNet"
     what = f"one {network}" if card.members == 1 else f"{card.members} {network}s"
     initial = training.get("initial")
-    start = f", starting from weights learnt from {initial['dataset']}" if initial else ""
+    start = (
+        f", starting from `{initial['card']}` ([how](docs/property-prediction.md))"
+        if initial
+        else ""
+    )
     return (
         f"- {', '.join(names)}: {what} of {card.network.features} features, {hours:.2f} hours of "
         f"one core on {training['dataset']}{start}."

@@ -44,6 +44,12 @@ def ensemble(
     name: Annotated[
         str, typer.Option(help="Name on the card.", show_default="the first run's")
     ] = "",
+    purpose: Annotated[
+        str,
+        typer.Option(
+            help="On the card: what the model may be used for.", show_default="the first run's"
+        ),
+    ] = "",
     half: Annotated[
         bool,
         typer.Option("--half", help="Round the weights to half precision: half the space."),
@@ -51,7 +57,8 @@ def ensemble(
 ) -> None:
     from madelung.training.ensembles import ensemble_runs
 
-    _print(ensemble_runs(runs, out, dataset=dataset, name=name, half=half))
+    result = ensemble_runs(runs, out, dataset=dataset, name=name, purpose=purpose, half=half)
+    _print(result)
 
 
 ensemble.__doc__ = _HELP

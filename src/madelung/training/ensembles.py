@@ -166,6 +166,7 @@ def ensemble_runs(
     *,
     dataset: str | os.PathLike[str] | None = None,
     name: str = "",
+    purpose: str = "",
     half: bool = False,
 ) -> EnsembleResult:
     """Make one model of several finished runs, test it once, and write it down.
@@ -181,6 +182,8 @@ def ensemble_runs(
         data set that it names.
     name
         Name on the card; that of the first run if not given.
+    purpose
+        On the card: what the model may be used for; as of the first run if not given.
     half
         Whether to round the parameters to half precision, in which they take half the space.
 
@@ -209,6 +212,7 @@ def ensemble_runs(
     memory = InputMemory(settings[0].memory_gigabytes)
     combined = combine_models(models, store, membership, half=half, memory=memory)
     combined.card.name = name or combined.card.name
+    combined.card.purpose = purpose or combined.card.purpose
     return _conclude(combined, models, store, membership, Path(out), memory)
 
 
