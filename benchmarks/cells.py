@@ -25,7 +25,7 @@ import madelung as md
 CELLS: dict[str, list[list[int]]] = {
     "2 x 2 x 2": [[2, 0, 0], [0, 2, 0], [0, 0, 2]],
     "1 x 1 x 3": [[1, 0, 0], [0, 1, 0], [0, 0, 3]],
-    "sheared": [[1, 1, 0], [0, 1, -1], [1, 0, 1]],
+    "sheared": [[1, 1, 0], [0, 1, -1], [0, 1, 0]],
     "doubled, sheared": [[1, 1, 0], [-1, 1, 0], [0, 2, 1]],
 }
 FIELDS = ["id", "target", "atoms", "cell", "as_given", "change"]

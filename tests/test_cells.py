@@ -14,7 +14,7 @@ from madelung.models.shipped import SHIPPED_MODELS
 
 CRYSTALS = 12
 MOST_ATOMS = 8
-SHEARED = [[1, 1, 0], [0, 1, -1], [1, 0, 1]]
+SHEARED = [[1, 1, 0], [0, 1, -1], [0, 1, 0]]
 # Part of the target's spread.
 ALLOWED = 1e-5
 MODELS = [

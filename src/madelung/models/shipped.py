@@ -37,9 +37,9 @@ class ShippedModel:
 
 
 SHIPPED_MODELS: tuple[ShippedModel, ...] = (
-    ShippedModel("formation-energy", "potnet-jarvis", "formation_energy_peratom"),
-    ShippedModel("total-energy", "potnet-jarvis", "optb88vdw_total_energy"),
-    ShippedModel("band-gap", "potnet-jarvis", "optb88vdw_bandgap"),
+    ShippedModel("formation-energy", "sumnet-energies", "formation_energy_peratom"),
+    ShippedModel("total-energy", "sumnet-energies", "optb88vdw_total_energy"),
+    ShippedModel("band-gap", "sumnet-energies", "optb88vdw_bandgap"),
     ShippedModel("bulk-modulus", "potnet-jarvis", "bulk_modulus_kv"),
 )
 """All of them; several names may share the weights of one network."""
