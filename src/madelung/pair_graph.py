@@ -15,10 +15,6 @@ from madelung.pair_functions import PairFunctions
 
 __all__ = ["PairGraph", "PairList", "join_pairs"]
 
-# Numbers of orbits are rounded up to a multiple of this by orbits of no atoms, since kernels of
-# matrix products are prepared anew for each number.
-_ROWS = 64
-
 
 @dataclass(frozen=True, eq=False)
 class PairList:
@@ -94,7 +90,9 @@ class PairGraph:
         )
 
 
-def join_pairs(crystals: Sequence[PairFunctions], sections: Sequence[int]) -> PairGraph:
+def join_pairs(
+    crystals: Sequence[PairFunctions], sections: Sequence[int], *, multiple: int = 1
+) -> PairGraph:
     """Lay crystals end to end.
 
     Parameters
@@ -104,10 +102,12 @@ def join_pairs(crystals: Sequence[PairFunctions], sections: Sequence[int]) -> Pa
     sections
         How many near functions of each degree they have; see
         :func:`madelung.pair_functions.near_sections`.
+    multiple
+        The number of orbits is rounded up to a multiple of this by orbits of no atoms.
     """
     sizes = np.array([len(crystal.numbers) for crystal in crystals], dtype=np.int64)
     before = np.cumsum(sizes) - sizes
-    missing = np.zeros(-int(sizes.sum()) % _ROWS, dtype=np.int64)
+    missing = np.zeros(-int(sizes.sum()) % multiple, dtype=np.int64)
     weights = np.concatenate([*(crystal.weights for crystal in crystals), missing])
     counts = np.array([crystal.weights.sum() for crystal in crystals], dtype=np.int64)
     near_degrees = [

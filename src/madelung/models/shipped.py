@@ -40,7 +40,8 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("formation-energy", "sumnet-energies", "formation_energy_peratom"),
     ShippedModel("total-energy", "sumnet-energies", "optb88vdw_total_energy"),
     ShippedModel("band-gap", "sumnet-energies", "optb88vdw_bandgap"),
-    ShippedModel("bulk-modulus", "potnet-jarvis", "bulk_modulus_kv"),
+    ShippedModel("bulk-modulus", "sumnet-elastic", "bulk_modulus_kv"),
+    ShippedModel("shear-modulus", "sumnet-elastic", "shear_modulus_gv"),
 )
 """All of them; several names may share the weights of one network."""
 

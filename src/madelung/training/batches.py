@@ -22,6 +22,9 @@ from madelung.pair_graph import join_pairs
 __all__ = ["Batch", "BatchMaker", "InputMemory"]
 
 _AHEAD = 3
+# Products of low-precision matrices are prepared anew for each number of rows, so that there had
+# better be few numbers.
+_ORBITS = 64
 _GIGABYTE = 1e9
 
 
@@ -115,7 +118,9 @@ class BatchMaker:
         """Make one batch now."""
         if isinstance(self._settings, PairSettings):
             graph: NetworkInput = join_pairs(
-                self._pair_functions(indices, self._settings), near_sections(self._settings)
+                self._pair_functions(indices, self._settings),
+                near_sections(self._settings),
+                multiple=_ORBITS,
             )
         else:
             graph = build_input(self._store.batch(indices), self._settings)
