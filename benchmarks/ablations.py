@@ -90,16 +90,15 @@ def markdown(rows: list[dict[str, Any]], units: dict[str, str], options: argpars
         f"{options.features} features, {options.crystals} training crystals, {options.epochs} "
         f"epochs; validation errors, mean ± standard deviation over {len(options.seeds)} seeds.\n\n"
     )
-    text += "| | " + " | ".join(f"{name}, {unit}" for name, unit in units.items()) + " | min |\n"
-    text += "| --- |" + " --- |" * (len(units) + 1) + "\n"
+    text += "| | " + " | ".join(f"{name}, {unit}" for name, unit in units.items()) + " |\n"
+    text += "| --- |" + " --- |" * len(units) + "\n"
     for variant in options.variants:
         own = [row for row in rows if row["variant"] == variant]
         cells = []
         for target in units:
             errors = [row["mae"] for row in own if row["target"] == target]
             cells.append(f"{np.mean(errors):.4f} ± {np.std(errors, ddof=len(errors) > 1):.4f}")
-        minutes = np.mean([row["seconds"] for row in own]) / 60.0
-        text += f"| {variant} | " + " | ".join(cells) + f" | {minutes:.1f} |\n"
+        text += f"| {variant} | " + " | ".join(cells) + " |\n"
     return text
 
 

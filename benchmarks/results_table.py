@@ -2,8 +2,8 @@
 
     python benchmarks/results_table.py --page docs/benchmarks.md
 
-Each row is read from ``benchmarks/results/TASK/run.json``: errors on test crystals that were predicted
-once for each model, and the best published ones beside it, on the same crystals.
+Each row is read from ``benchmarks/results/TASK/run.json``: errors on test crystals that were
+predicted once for each model, and the best published ones beside it, on the same crystals.
 """
 
 from __future__ import annotations
