@@ -1,9 +1,9 @@
 // Sums over the senders of each receiver of functions times features, and the transposed operation.
 #pragma once
 
-#include <algorithm>
+#include <cstdlib>
 #include <cstring>
-#include <vector>
+#include <new>
 
 #include "executor.hpp"
 #include "simd.hpp"
@@ -12,6 +12,23 @@ namespace madelung::MADELUNG_VARIANT {
 
 inline constexpr int lanes = 2 * width;
 using Floats = float __attribute__((vector_size(4 * lanes)));
+// Zeros. (A container of the standard library would be compiled with this variant's instructions and might be linked
+// into another one.)
+class Scratch {
+ public:
+  explicit Scratch(std::ptrdiff_t count) : data_(static_cast<float*>(std::calloc(count > 0 ? count : 1, sizeof(float)))) {
+    if (data_ == nullptr) throw std::bad_alloc();
+  }
+  ~Scratch() { std::free(data_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  float* data() { return data_; }
+  float& operator[](std::ptrdiff_t index) { return data_[index]; }
+
+ private:
+  float* data_;
+};
+
 // Rows that are worked on together, so that what they share is loaded once.
 inline constexpr int together = 8;
 
@@ -62,10 +79,12 @@ void combine(const float* weights, std::ptrdiff_t weight_step, std::ptrdiff_t we
 template <class T>
 void pair_sums(const PairJob& job, const float* features, T* sums) {
   const std::ptrdiff_t row = padded(job.features);
-  std::vector<float> terms, rows(together * row);
+  std::ptrdiff_t most = 0;
+  for (std::ptrdiff_t i = 0; i < job.receivers; ++i)
+    if (job.starts[i + 1] - job.starts[i] > most) most = job.starts[i + 1] - job.starts[i];
+  Scratch terms(most * row), rows(together * row);
   for (std::ptrdiff_t i = 0; i < job.receivers; ++i) {
     const std::ptrdiff_t begin = job.starts[i], senders = job.starts[i + 1] - begin;
-    terms.assign(senders * row, 0.0f);
     for (std::ptrdiff_t n = 0; n < senders; ++n)
       copy_row(features + job.senders[begin + n] * job.features, job.features, terms.data() + n * row);
     const float* weights = job.functions + begin * job.stride;
@@ -82,7 +101,7 @@ void pair_sums(const PairJob& job, const float* features, T* sums) {
 template <class T>
 void pair_gradients(const PairJob& job, const T* cotangents, float* features) {
   const std::ptrdiff_t row = padded(job.features);
-  std::vector<float> terms(job.count * row, 0.0f), rows(together * row);
+  Scratch terms(job.count * row), rows(together * row);
   for (std::ptrdiff_t i = 0; i < job.receivers; ++i) {
     const std::ptrdiff_t begin = job.starts[i], end = job.starts[i + 1];
     for (std::ptrdiff_t d = 0; begin < end && d < job.count; ++d)

@@ -270,8 +270,10 @@ def test_shipped_models(name: str) -> None:
     """Each loads by its name, has a whole card, and predicts a real crystal."""
     model = md.load(name)
     (target,) = [card for card in model.card.targets if card.name == model.target]
-    assert target.unit and target.errors["mae"] < 0.5 * target.errors["mad"]
-    assert target.errors["mae"] < target.errors["mae_interval"][1]
+    # Test rows of the Materials Project are held back.
+    errors = target.validation if name.startswith("mp-") else target.errors
+    assert target.unit and errors["mae"] < 0.5 * errors["mad"]
+    assert errors["mae"] < errors["mae_interval"][1]
     assert model.card.purpose
     for key in ("dataset", "licence", "splits", "crystals", "settings", "commit", "command"):
         assert model.card.training[key], key

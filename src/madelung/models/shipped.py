@@ -42,6 +42,10 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("band-gap", "sumnet-energies", "optb88vdw_bandgap"),
     ShippedModel("bulk-modulus", "sumnet-elastic", "bulk_modulus_kv"),
     ShippedModel("shear-modulus", "sumnet-elastic", "shear_modulus_gv"),
+    ShippedModel("mp-formation-energy", "sumnet-mp", "e_form"),
+    ShippedModel("mp-band-gap", "sumnet-mp", "gap_pbe"),
+    ShippedModel("mp-bulk-modulus", "sumnet-mp", "log10_K_VRH"),
+    ShippedModel("mp-shear-modulus", "sumnet-mp", "log10_G_VRH"),
 )
 """All of them; several names may share the weights of one network."""
 
