@@ -158,7 +158,9 @@ def read_settings(
         return TrainingSettings.model_validate(content)
     except ValidationError as problem:
         lines = [
-            ": ".join([*(str(part) for part in error["loc"]), error["msg"]])
+            ": ".join(
+                [*(str(part) for part in error["loc"]), error["msg"].removeprefix("Value error, ")]
+            )
             for error in problem.errors()
         ]
         raise TrainingError(f"{path or 'settings'}: {'; '.join(lines)}") from None
