@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CrystalError",
     "DatasetError",
+    "ForceFieldError",
     "MadelungError",
     "ModelError",
     "PotentialError",
@@ -35,6 +36,10 @@ class DatasetError(MadelungError, ValueError):
     The message names the file or address, the record where it is known, what is wrong, and what to
     do about it.
     """
+
+
+class ForceFieldError(MadelungError, ValueError):
+    """A force field that cannot be read, made, or asked about a structure."""
 
 
 class ModelError(MadelungError, ValueError):

@@ -1,0 +1,1 @@
+"""Force fields: energy, forces and stress of crystals, slabs and molecules."""
