@@ -3,9 +3,9 @@
     python benchmarks/phonon_crystals.py ARCHIVE.tar REFERENCE.csv.gz --out phonons.jsonl.gz
 
 The archive holds one compressed folder for each material, whose relaxed unit cell is taken; the
-table holds what phonopy makes of its forces (no non-analytic correction). Of a crystal with imaginary
-frequencies beyond 0.3 THz only the highest one is taken. Energies and heat capacities are given for
-each atom.
+table holds what phonopy makes of its forces (no non-analytic correction). Of a crystal with
+imaginary frequencies beyond 0.3 THz only the highest one is taken. Energies and heat capacities
+are given for each atom.
 """
 
 from __future__ import annotations
