@@ -2,9 +2,10 @@
 
     python benchmarks/record_run.py RUN --prefix jarvis_
 
-For each target: ``benchmarks/results/PREFIXTARGET/predictions.csv`` (id, fold, target, prediction;
-``target`` is the true value) and ``run.json`` with command, commit, seed, hours, machine, and the
-errors recomputed from these predictions, beside published ones on the same crystals.
+For each target: ``benchmarks/results/PREFIXTARGET/predictions.csv``, or under the name that a
+benchmark task has for it, with columns id, fold, target (the true value), prediction; and
+``run.json`` with command, commit, seed, hours, machine, and the errors recomputed from these
+predictions, beside published ones on the same crystals.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from records import ROOT, machine, versions, write_csv, write_json
 
+from madelung.training.benchmark_tasks import benchmark_tasks
 from madelung.training.report import published_errors
 
 FIELDS = ["id", "fold", "target", "prediction", "uncertainty"]
@@ -76,8 +78,11 @@ def main() -> int:
     results = json.loads((options.run / "results.json").read_text(encoding="utf-8"))
     with (options.run / "predictions.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
+    names = {task.target: task.name for task in benchmark_tasks().values()}
     for target in results["errors"]["test"]:
-        folder = options.out / f"{options.prefix}{target}"
+        name = names.get(target, "")
+        known = bool(options.prefix) and name.startswith(options.prefix)
+        folder = options.out / (name if known else f"{options.prefix}{target}")
         record = record_target(rows, target, results, folder)
         low, high = record["test"]["mae_interval"]
         print(

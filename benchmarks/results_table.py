@@ -21,7 +21,7 @@ GOALS: dict[str, float] = {
     "matbench_jdft2d": 29.9,
     "matbench_phonons": 20.6,
     "jarvis_exfoliation_energy": 40.0,
-    "jarvis_formation_energy_peratom": 0.0303,
+    "jarvis_formation_energy": 0.0303,
     "jarvis_optb88vdw_total_energy": 0.0323,
     "jarvis_optb88vdw_bandgap": 0.2325,
     "jarvis_ehull": 0.0649,

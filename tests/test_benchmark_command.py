@@ -181,7 +181,7 @@ def ordered(content: object) -> object:
 
 
 def test_the_jarvis_leaderboard_takes_the_file(store: CrystalStore, tmp_path: Path) -> None:
-    task = benchmark_task("jarvis_formation_energy_peratom")
+    task = benchmark_task("jarvis_formation_energy")
     task = replace(task, crystals=int((store.split(task.target) == "test").sum()))
     short = settings(epochs=1, training_limit=40, max_atoms=6)
     result = run_benchmark(task, tmp_path, settings=short, data=store.folder)

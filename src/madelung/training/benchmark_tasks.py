@@ -103,7 +103,7 @@ def _matbench_tasks() -> Iterator[BenchmarkTask]:
 def _jarvis_tasks() -> Iterator[BenchmarkTask]:
     units = {target.name: target.unit for target in CATALOGUE[_JARVIS].targets}
     for name, known in _published().items():
-        target = name.removeprefix("jarvis_")
+        target = known.get("target", name.removeprefix("jarvis_"))
         if target in units:
             yield BenchmarkTask(
                 name=name,
