@@ -1,0 +1,46 @@
+// Compiled once per instruction set: MADELUNG_VARIANT names the namespace, the flags choose the instructions.
+#include "uf3_evaluate.hpp"
+#include "uf3_features.hpp"
+
+namespace madelung {
+namespace MADELUNG_VARIANT {
+
+struct Uf3State {
+  Evaluator evaluator;
+  Featurizer featurizer;
+};
+
+static bool runs_here() {
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return true;
+#endif
+}
+
+static uf3::Scratch* create() { return reinterpret_cast<uf3::Scratch*>(new Uf3State); }
+static void destroy(uf3::Scratch* scratch) { delete reinterpret_cast<Uf3State*>(scratch); }
+
+static void evaluate(uf3::Scratch* scratch, const uf3::Model& model, const uf3::Atoms& atoms, std::int64_t begin,
+                     std::int64_t end, const uf3::Sums& sums) {
+  reinterpret_cast<Uf3State*>(scratch)->evaluator.run(model, atoms, begin, end, sums);
+}
+
+static void features(uf3::Scratch* scratch, const uf3::Model& model, const uf3::Atoms& atoms, const uf3::Rows& rows) {
+  reinterpret_cast<Uf3State*>(scratch)->featurizer.run(model, atoms, rows);
+}
+
+}  // namespace MADELUNG_VARIANT
+
+#define MADELUNG_TEXT_OF(name) #name
+#define MADELUNG_TEXT(name) MADELUNG_TEXT_OF(name)
+#define MADELUNG_JOIN_OF(a, b) a##b
+#define MADELUNG_JOIN(a, b) MADELUNG_JOIN_OF(a, b)
+
+extern const uf3::Variant uf3::MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
+    MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
+    MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::evaluate,  MADELUNG_VARIANT::features};
+
+}  // namespace madelung
