@@ -27,7 +27,7 @@ from madelung.training.benchmark_tasks import BenchmarkTask, benchmark_task, ope
 from madelung.training.ensembles import combine_models
 from madelung.training.evaluation import TargetErrors, evaluate_members, target_errors
 from madelung.training.initial import adopt_settings, load_initial
-from madelung.training.interruption import TrainingInterrupted
+from madelung.interruption import JobInterrupted
 from madelung.training.preparation import prepare
 from madelung.training.results import MODEL_FOLDER, RESULTS_FILE
 from madelung.training.settings import TrainingSettings
@@ -101,7 +101,7 @@ def run_benchmark(
     TrainingError
         If the task does not exist, the settings do not fit it, or the folder holds a part of
         another benchmark.
-    TrainingInterrupted
+    JobInterrupted
         If it was interrupted; all that is finished, and a checkpoint, has been written.
     """
     known = benchmark_task(task) if isinstance(task, str) else task
@@ -157,8 +157,8 @@ def _threads(settings: TrainingSettings) -> Iterator[None]:
 def _stoppable(out: Path) -> Iterator[None]:
     try:
         yield
-    except (TrainingInterrupted, KeyboardInterrupt):
-        raise TrainingInterrupted(
+    except (JobInterrupted, KeyboardInterrupt):
+        raise JobInterrupted(
             f"interrupted; what is finished is in {out}: give the same command again to go on"
         ) from None
 

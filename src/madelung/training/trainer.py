@@ -19,7 +19,7 @@ from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
-from madelung.training.interruption import Interruption
+from madelung.interruption import Interruption
 from madelung.training.logs import TrainingLog
 from madelung.training.objective import (
     one_cycle_rate,
@@ -114,7 +114,7 @@ class Trainer:
         ------
         TrainingError
             If the run cannot start or go on, or a file cannot be written.
-        TrainingInterrupted
+        JobInterrupted
             If it was interrupted; a checkpoint has been written.
         """
         threads = torch.get_num_threads()

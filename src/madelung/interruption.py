@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 from madelung.errors import MadelungError
 
-__all__ = ["Interruption", "TrainingInterrupted"]
+__all__ = ["Interruption", "JobInterrupted"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class TrainingInterrupted(MadelungError):
-    """A run was interrupted and can go on from its checkpoint."""
+class JobInterrupted(MadelungError):
+    """A job was interrupted and can go on from its checkpoint."""
 
 
 class Interruption:
@@ -51,10 +51,10 @@ class Interruption:
 
         Raises
         ------
-        TrainingInterrupted
+        JobInterrupted
             Always.
         """
-        raise TrainingInterrupted(
+        raise JobInterrupted(
             f"interrupted; a checkpoint is in {folder}: run the same command with --resume"
         )
 

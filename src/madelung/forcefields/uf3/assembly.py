@@ -1,0 +1,186 @@
+"""The normal equations of a large data set, made piece by piece and gone on with after a stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madelung.data.progress import watched
+from madelung.errors import ForceFieldError
+from madelung.forcefields.configurations import (
+    Configuration,
+    SkippedConfigurations,
+    read_configurations,
+)
+from madelung.forcefields.uf3.fit import assemble
+from madelung.forcefields.uf3.normal_equations import NormalEquations
+from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.interruption import Interruption
+from madelung.outputs import whole_file
+
+__all__ = ["PARTS", "TEST", "DataFiles", "assemble_files"]
+
+PARTS = tuple(f"part-{number}" for number in range(8))
+"""Groups that training configurations are dealt into at random."""
+TEST = "test"
+"""Group of configurations that are not learnt from."""
+
+_EQUATIONS, _PROGRESS = "equations.npz", "progress.json"
+_CHUNK = 200
+_SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """Files of configurations, and how they are divided.
+
+    Parameters
+    ----------
+    training
+        Files to learn from.
+    test
+        Files that are only tested on.
+    test_share
+        Part of the training files' configurations that is tested on instead, drawn at random.
+    seed
+        Of the division.
+    """
+
+    training: tuple[str, ...]
+    test: tuple[str, ...] = ()
+    test_share: float = 0.0
+    seed: int = 0
+
+    def read(self, skipped: SkippedConfigurations) -> Iterator[tuple[str, Configuration]]:
+        """Yield every configuration with the name of its part; always in the same order."""
+        random = np.random.default_rng(self.seed)
+        for configuration in read_configurations(self.training, on_problem=skipped):
+            tested = random.random() < self.test_share
+            part = PARTS[int(random.integers(len(PARTS)))]
+            yield TEST if tested else part, configuration
+        for configuration in read_configurations(self.test, on_problem=skipped):
+            yield TEST, configuration
+
+    def as_object(self) -> dict[str, Any]:
+        """Return what stands in JSON files."""
+        return {
+            "training": list(self.training),
+            "test": list(self.test),
+            "test_share": self.test_share,
+            "seed": self.seed,
+        }
+
+
+def assemble_files(
+    data: DataFiles,
+    settings: UF3Settings,
+    folder: Path,
+    *,
+    threads: int = 1,
+    resume: bool = False,
+    progress: bool = False,
+) -> tuple[NormalEquations, list[str]]:
+    """Make the normal equations of files, by part; a stopped job can be gone on with.
+
+    Parameters
+    ----------
+    data
+        What to read.
+    settings
+        Basis of the fit.
+    folder
+        For ``equations.npz`` and ``progress.json``, which are written every minute and at the end.
+    threads
+        Structures worked on at a time.
+    resume
+        Whether to go on with what is in the folder.
+    progress
+        Whether to show on stderr how far it is.
+
+    Returns
+    -------
+    tuple of NormalEquations and list of str
+        And messages about configurations that were left out.
+
+    Raises
+    ------
+    ForceFieldError
+        If the folder holds a fit and ``resume`` is not set, or one of other data or settings.
+    JobInterrupted
+        If it was interrupted; a checkpoint has been written.
+    """
+    identity = {"data": data.as_object(), "settings": settings.model_dump(mode="json")}
+    equations, done, problems = _begin(folder, settings, identity, resume)
+    skipped = SkippedConfigurations()
+    stream = data.read(skipped)
+    for _ in islice(stream, done):
+        pass
+    saved = time.monotonic()
+    with (
+        Interruption() as interruption,
+        watched("learning configurations", show=progress) as advance,
+    ):
+        while chunk := list(islice(stream, _CHUNK)):
+            labelled = [replace(item, group=part) for part, item in chunk]
+            new, refused = assemble(labelled, settings, threads=threads)
+            _join(equations, new)
+            problems += refused
+            done += len(chunk)
+            advance(done)
+            if interruption.requested or time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                _save(folder, equations, done, problems, identity)
+                saved = time.monotonic()
+            if interruption.requested:
+                interruption.stop(folder)
+    _save(folder, equations, done, problems, identity)
+    return equations, [*skipped.problems, *problems]
+
+
+def _begin(
+    folder: Path, settings: UF3Settings, identity: dict[str, Any], resume: bool
+) -> tuple[NormalEquations, int, list[str]]:
+    """Start anew, or from what the folder holds."""
+    path = folder / _PROGRESS
+    if not path.is_file():
+        return NormalEquations(settings), 0, []
+    if not resume:
+        raise ForceFieldError(
+            f"{folder}: there is a fit already; add --resume to go on with it, or name another "
+            "folder"
+        )
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ForceFieldError(f"{path}: is damaged ({problem}); remove the folder") from None
+    if stored["identity"] != identity:
+        raise ForceFieldError(
+            f"{folder}: holds a fit of other data or settings; name another folder"
+        )
+    return NormalEquations.load(folder / _EQUATIONS), int(stored["done"]), stored["problems"]
+
+
+def _save(
+    folder: Path,
+    equations: NormalEquations,
+    done: int,
+    problems: Sequence[str],
+    identity: dict[str, Any],
+) -> None:
+    equations.save(folder / _EQUATIONS)
+    content = {"done": done, "problems": list(problems), "identity": identity}
+    with whole_file(folder / _PROGRESS) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _join(total: NormalEquations, new: NormalEquations) -> None:
+    for name, sums in new.groups.items():
+        own = total.group(name)
+        for quantity, moments in sums.items():
+            own[quantity] = own[quantity] + moments

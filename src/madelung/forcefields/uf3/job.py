@@ -1,0 +1,232 @@
+"""A UF3 fit from files to a potential, its errors and its pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madelung.errors import ForceFieldError
+from madelung.forcefields.comparison import Comparison, compare
+from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
+from madelung.forcefields.plots import plot_parity
+from madelung.forcefields.uf3.assembly import PARTS, TEST, DataFiles, assemble_files
+from madelung.forcefields.uf3.files import write_json, write_lammps
+from madelung.forcefields.uf3.fit import solved_fit
+from madelung.forcefields.uf3.normal_equations import NormalEquations
+from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot_triplets
+from madelung.forcefields.uf3.potential import UF3Potential
+from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.outputs import whole_file
+
+__all__ = ["UF3Job", "elements_of", "run_uf3_fit"]
+
+POTENTIAL, LAMMPS_POTENTIAL, RESULTS = "potential.json", "potential.uf3", "results.json"
+_MILLI = 1000.0
+_CROSS_VALIDATION = "cross-validation"
+
+
+@dataclass(frozen=True, eq=False)
+class UF3Job:
+    """What a fit has led to.
+
+    Parameters
+    ----------
+    potential
+        The potential.
+    comparison
+        Its predictions for training and test configurations.
+    results
+        What stands in ``results.json``.
+    folder
+        Where the files are.
+    """
+
+    potential: UF3Potential
+    comparison: Comparison
+    results: dict[str, Any]
+    folder: Path
+
+
+def elements_of(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the symbols of all elements in files of configurations."""
+    found: set[str] = set()
+    for configuration in read_configurations(paths, on_problem=SkippedConfigurations()):
+        found.update(configuration.crystal.symbols)
+    return tuple(sorted(found))
+
+
+def run_uf3_fit(
+    data: DataFiles,
+    folder: str | os.PathLike[str],
+    settings: UF3Settings,
+    *,
+    threads: int = 1,
+    resume: bool = False,
+    quiet: bool = True,
+) -> UF3Job:
+    """Fit a UF3 potential to files, test it, and draw it.
+
+    The folder then holds ``potential.json``, ``potential.uf3`` for LAMMPS where that format can
+    hold it, ``results.json``, ``predictions.csv``, ``equations.npz`` from which other fits to the
+    same data are had at once, and pictures: ``two_body.png``, ``three_body.png``, ``parity.png``,
+    ``learning_curve.png``.
+
+    Parameters
+    ----------
+    data
+        Files, and how they are divided.
+    folder
+        Where to write.
+    settings
+        Elements, ranges, weights and regularisation.
+    threads
+        Structures worked on at a time.
+    resume
+        Whether to go on with a fit that was stopped.
+    quiet
+        Whether to show no progress.
+
+    Raises
+    ------
+    ForceFieldError
+        If no configuration can be used, or the folder holds another fit.
+    JobInterrupted
+        If it was interrupted; a checkpoint has been written.
+    """
+    out, begun = Path(folder), time.monotonic()
+    equations, problems = assemble_files(
+        data, settings, out, threads=threads, resume=resume, progress=not quiet
+    )
+    training = _training(equations, problems)
+    fit = solved_fit(training, settings, problems)
+    seconds = time.monotonic() - begun
+    comparison = compare(
+        fit.potential,
+        ((TEST if part == TEST else "training", item) for part, item in data.read(_silent())),
+        progress=not quiet,
+    )
+    results = {
+        "settings": settings.model_dump(mode="json"),
+        "data": data.as_object(),
+        "coefficients": training.basis.size,
+        "seconds": round(seconds, 2),
+        "skipped": len(problems),
+        "problems": problems[:20],
+        "errors": _errors(training, settings, comparison),
+        "errors_by_group": {
+            part: comparison.part(part).errors_by_group() for part in comparison.parts
+        },
+        "learning_curve": learning_curve(equations, settings),
+    }
+    _write(out, fit.potential, comparison, results)
+    _draw(out, training, fit.solution.coefficients, comparison, results)
+    return UF3Job(fit.potential, comparison, results, out)
+
+
+def _silent() -> SkippedConfigurations:
+    """What is wrong with the files was said when they were first read."""
+    return SkippedConfigurations()
+
+
+def _training(equations: NormalEquations, problems: list[str]) -> NormalEquations:
+    training = equations.without(TEST) if TEST in equations.groups else equations
+    if not training.groups:
+        first = f"; the first problem: {problems[0]}" if problems else ""
+        raise ForceFieldError(f"there is no configuration to learn from{first}")
+    return training
+
+
+def _errors(
+    training: NormalEquations, settings: UF3Settings, comparison: Comparison
+) -> dict[str, dict[str, float | int]]:
+    errors = {part: comparison.part(part).errors() for part in comparison.parts}
+    left_out = cross_validation(training, settings)
+    return errors | ({_CROSS_VALIDATION: left_out} if left_out else {})
+
+
+def cross_validation(
+    equations: NormalEquations, settings: UF3Settings
+) -> dict[str, float | int]:
+    """Return errors on each part of a fit to the other parts, exactly; meV/atom and eV/Å.
+
+    Empty if there is one part alone.
+    """
+    squares = {"energy": 0.0, "forces": 0.0}
+    counts = {"energy": 0, "forces": 0}
+    for name, errors in equations.leave_groups_out(settings).items():
+        for quantity in squares:
+            if quantity in errors:
+                count = equations.groups[name][quantity].count
+                squares[quantity] += count * errors[quantity] ** 2
+                counts[quantity] += count
+    if not any(counts.values()):
+        return {}
+    rms = {
+        quantity: float(np.sqrt(squares[quantity] / counts[quantity])) if counts[quantity] else None
+        for quantity in squares
+    }
+    return {
+        "configurations": counts["energy"],
+        **({} if rms["energy"] is None else {"energy_rmse": _MILLI * rms["energy"]}),
+        **({} if rms["forces"] is None else {"force_rmse": rms["forces"]}),
+    }
+
+
+def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[dict[str, float]]:
+    """Return errors of fits to a growing number of parts, on the test set or the last part."""
+    names = [name for name in PARTS if name in equations.groups]
+    tested = TEST if TEST in equations.groups else names.pop()
+    judge = equations.only(tested)
+    sizes = [size for size in (1, 2, 4, len(names)) if size <= len(names)]
+    rows = []
+    for size in dict.fromkeys(sizes):
+        chosen = equations.only(*names[:size])
+        errors = judge.errors(chosen.solve(settings).coefficients)
+        rows.append(
+            {
+                "configurations": sum(
+                    group["energy"].count for group in chosen.groups.values()
+                ),
+                "energy_rmse": _MILLI * errors.get("energy", float("nan")),
+                "force_rmse": errors.get("forces", float("nan")),
+            }
+        )
+    return rows
+
+
+def _write(
+    out: Path, potential: UF3Potential, comparison: Comparison, results: dict[str, Any]
+) -> None:
+    write_json(potential, out / POTENTIAL)
+    try:
+        write_lammps(potential, out / LAMMPS_POTENTIAL)
+    except ForceFieldError as problem:
+        results["lammps"] = str(problem)
+    comparison.write(out / "predictions.csv")
+    with whole_file(out / RESULTS) as temporary:
+        temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+def _draw(
+    out: Path,
+    training: NormalEquations,
+    coefficients: np.ndarray,
+    comparison: Comparison,
+    results: dict[str, Any],
+) -> None:
+    figures = {
+        "two_body": plot_pairs(training, coefficients),
+        "three_body": plot_triplets(training, coefficients),
+        "parity": plot_parity(comparison),
+        "learning_curve": plot_learning_curve(results["learning_curve"]),
+    }
+    for name, figure in figures.items():
+        if figure is not None:
+            with whole_file(out / f"{name}.png") as temporary:
+                figure.savefig(temporary, dpi=150)
