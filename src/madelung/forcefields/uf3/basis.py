@@ -226,9 +226,7 @@ def reachable(knots: tuple[_Array, _Array, _Array]) -> NDArray[np.bool_]:
     low = [values[axis] for values, axis in zip(lower, axes, strict=True)]
     high = [values[axis] for values, axis in zip(upper, axes, strict=True)]
     result: NDArray[np.bool_] = (
-        (high[0] + high[1] > low[2])
-        & (high[0] + high[2] > low[1])
-        & (high[1] + high[2] > low[0])
+        (high[0] + high[1] > low[2]) & (high[0] + high[2] > low[1]) & (high[1] + high[2] > low[0])
     )
     return result
 

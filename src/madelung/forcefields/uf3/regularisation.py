@@ -1,0 +1,79 @@
+"""The penalty on coefficients of a UF3 fit: ridge and curvature (equations 14 to 16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.forcefields.uf3.basis import UF3Basis
+from madelung.forcefields.uf3.settings import Regularisation
+
+__all__ = ["penalty_matrix"]
+
+
+def penalty_matrix(basis: UF3Basis, settings: Regularisation) -> NDArray[np.float64]:
+    """Return the (P, P) matrix R of the penalty c·R·c.
+
+    Second differences are taken along each axis, over the trailing zeros as well, so that terms go
+    to zero smoothly; but not over coefficients of V3 that no triangle reaches.
+    """
+    matrix = np.zeros((basis.size, basis.size))
+    count = len(basis.species)
+    matrix[np.arange(count), np.arange(count)] = settings.ridge_one_body
+    for columns in basis.pair_columns.values():
+        _add_ridge(matrix, columns, settings.ridge_two_body)
+        allowed = np.ones(columns.shape, dtype=bool)
+        _add_curvature(matrix, columns, allowed, settings.curvature_two_body)
+    for key, numbers in basis.triplet_columns.items():
+        _add_ridge(matrix, numbers, settings.ridge_three_body)
+        allowed = (numbers >= 0) | _trailing(basis, numbers.shape)
+        _add_curvature(matrix, numbers, allowed, settings.curvature_three_body)
+        assert key in basis.triplet_knots
+    return matrix
+
+
+def _trailing(basis: UF3Basis, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Coefficients that are zero because they stand at a cutoff."""
+    result = np.zeros(shape, dtype=bool)
+    for axis, size in enumerate(shape):
+        place = np.moveaxis(result, axis, 0)
+        place[size - basis.trailing :] = True
+    return result
+
+
+def _add_ridge(matrix: NDArray[np.float64], columns: NDArray[np.int64], weight: float) -> None:
+    # A coefficient that stands twice, by symmetry, is counted once.
+    free = np.unique(columns[columns >= 0])
+    matrix[free, free] += weight
+
+
+def _add_curvature(
+    matrix: NDArray[np.float64],
+    columns: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    weight: float,
+) -> None:
+    from scipy.sparse import coo_matrix
+
+    if weight == 0.0:
+        return
+    total: Any = coo_matrix(matrix.shape)
+    for axis in range(columns.ndim):
+        moved, good = np.moveaxis(columns, axis, 0), np.moveaxis(allowed, axis, 0)
+        stencils = [moved[:-2].ravel(), moved[1:-1].ravel(), moved[2:].ravel()]
+        used = (good[:-2] & good[1:-1] & good[2:]).ravel()
+        rows = np.flatnonzero(used)
+        parts = []
+        for stencil, factor in zip(stencils, (1.0, -2.0, 1.0), strict=True):
+            free = rows[stencil[rows] >= 0]
+            parts.append((np.full(len(free), factor), free, stencil[free]))
+        values, row_numbers, column_numbers = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
+        differences = coo_matrix(
+            (values, (row_numbers, column_numbers)), shape=(len(used), matrix.shape[1])
+        ).tocsr()
+        total = total + differences.T @ differences
+    matrix += weight * total.toarray()

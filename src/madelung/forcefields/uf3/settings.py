@@ -1,0 +1,151 @@
+"""What a UF3 fit is made of: elements, ranges, knots, weights and regularisation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from madelung.elements import ELEMENT_SYMBOLS
+from madelung.errors import ForceFieldError
+from madelung.forcefields.uf3.basis import UF3Basis, break_points, clamped_knots
+
+__all__ = ["Regularisation", "ThreeBodyRange", "TwoBodyRange", "UF3Settings"]
+
+_FORBID = ConfigDict(extra="forbid", frozen=True)
+
+
+class TwoBodyRange(BaseModel):
+    """Distances of a two-body term, in Å."""
+
+    model_config = _FORBID
+
+    minimum: float = Field(1.5, ge=0, description="Shortest distance.")
+    maximum: float = Field(5.5, gt=0, description="Cutoff.")
+    intervals: int = Field(25, ge=4, description="Equal intervals between them.")
+    knots: tuple[float, ...] | None = Field(
+        None, description="Knots instead of equal intervals, those at the ends given four times."
+    )
+
+    def axis(self) -> NDArray[np.float64]:
+        """Return the knots."""
+        if self.knots is None:
+            return clamped_knots(self.minimum, self.maximum, self.intervals)
+        return np.array(self.knots)
+
+
+class ThreeBodyRange(BaseModel):
+    """Distances of a three-body term, in Å: r_ij and r_ik from the centre, and r_jk."""
+
+    model_config = _FORBID
+
+    minimum: float = Field(1.5, ge=0, description="Shortest of all three distances.")
+    maximum: float = Field(4.25, gt=0, description="Cutoff of r_ij and r_ik; r_jk's is twice that.")
+    intervals: tuple[int, int, int] = Field(
+        (10, 10, 20), description="Equal intervals of r_ij, r_ik and r_jk."
+    )
+    knots: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] | None = Field(
+        None, description="Knots of r_ij, r_ik, r_jk instead of equal intervals."
+    )
+
+    def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the knots of r_ij, r_ik and r_jk."""
+        if self.knots is not None:
+            one, other, opposite = (np.array(knots) for knots in self.knots)
+            return one, other, opposite
+        return (
+            clamped_knots(self.minimum, self.maximum, self.intervals[0]),
+            clamped_knots(self.minimum, self.maximum, self.intervals[1]),
+            clamped_knots(self.minimum, 2 * self.maximum, self.intervals[2]),
+        )
+
+
+class Regularisation(BaseModel):
+    """Penalties on coefficients: on their squares, and on those of their second differences."""
+
+    model_config = _FORBID
+
+    ridge_one_body: float = Field(1e-12, ge=0, description="On the energies of species.")
+    ridge_two_body: float = Field(1e-10, gt=0, description="On coefficients of V2.")
+    ridge_three_body: float = Field(1e-10, gt=0, description="On coefficients of V3.")
+    curvature_two_body: float = Field(1e-9, ge=0, description="On second differences of V2.")
+    curvature_three_body: float = Field(1e-9, ge=0, description="On second differences of V3.")
+
+
+class UF3Settings(BaseModel):
+    """Settings of a UF3 fit."""
+
+    model_config = _FORBID
+
+    elements: tuple[str, ...] = Field(min_length=1, description="Symbols of the elements.")
+    two_body: TwoBodyRange = Field(TwoBodyRange(), description="Range of all pairs.")
+    three_body: ThreeBodyRange | None = Field(
+        ThreeBodyRange(), description="Range of all triplets; null for a pair potential."
+    )
+    pairs: dict[str, TwoBodyRange] = Field(
+        {}, description="Ranges of single pairs, as in W-W, that differ."
+    )
+    triplets: dict[str, ThreeBodyRange] = Field(
+        {}, description="Ranges of single triplets, centre first, as in O-H-H, that differ."
+    )
+    trailing: int = Field(
+        3, ge=0, le=3, description="Coefficients that are zero at the cutoff, for smoothness."
+    )
+    kappa: float = Field(0.5, ge=0, le=1, description="Weight of energies; forces have the rest.")
+    stress_weight: float = Field(
+        0.0, ge=0, description="Weight of stresses beside that of energies and forces."
+    )
+    regularisation: Regularisation = Field(Regularisation(), description="Penalties.")
+
+    @model_validator(mode="after")
+    def _check(self) -> UF3Settings:
+        for symbol in self.elements:
+            if symbol not in ELEMENT_SYMBOLS[1:]:
+                raise ValueError(f"{symbol!r} is no element")
+        if len(set(self.elements)) < len(self.elements):
+            raise ValueError("an element is named twice")
+        try:
+            basis = self.basis()
+            for knots in basis.pair_knots.values():
+                break_points(knots)
+            for axes in basis.triplet_knots.values():
+                for axis in axes:
+                    break_points(axis)
+        except ForceFieldError as error:
+            raise ValueError(str(error)) from None
+        known = {_key(name) for name in (*self.pairs, *self.triplets)}
+        unknown = known - {*basis.pair_knots, *basis.triplet_knots}
+        if unknown or len(known) < len(self.pairs) + len(self.triplets):
+            raise ValueError(
+                "pairs and triplets are named once each, by symbols of the elements: W-W, O-H-H"
+            )
+        return self
+
+    def basis(self) -> UF3Basis:
+        """Return the basis that these settings describe."""
+        species = tuple(sorted(ELEMENT_SYMBOLS.index(symbol) for symbol in self.elements))
+        pairs = {_key(name): value for name, value in self.pairs.items()}
+        triplets = {_key(name): value for name, value in self.triplets.items()}
+        pair_knots = {
+            (a, b): pairs.get((a, b), self.two_body).axis()
+            for a in species
+            for b in species
+            if a <= b
+        }
+        triplet_knots = {}
+        for key in [(c, a, b) for c in species for a in species for b in species if a <= b]:
+            chosen = triplets.get(key, self.three_body)
+            if chosen is not None:
+                triplet_knots[key] = chosen.axes()
+        return UF3Basis(species, pair_knots, triplet_knots, self.trailing)
+
+
+def _key(name: str) -> tuple[int, ...]:
+    """Atomic numbers of a name as W-W or O-H-H; where order does not matter, ascending."""
+    parts = name.split("-")
+    if len(parts) not in (2, 3) or any(part not in ELEMENT_SYMBOLS[1:] for part in parts):
+        raise ValueError(f"{name!r} names no pair (W-W) and no triplet (O-H-H)")
+    numbers = [ELEMENT_SYMBOLS.index(part) for part in parts]
+    if len(numbers) == 2:
+        return tuple(sorted(numbers))
+    return (numbers[0], *sorted(numbers[1:]))
