@@ -23,6 +23,7 @@ _COMMANDS = (
     "ensemble",
     "evaluate",
     "benchmark",
+    "fit",
     "models",
     "data",
 )

@@ -19,7 +19,8 @@ from madelung.outputs import whole_file
 __all__ = ["ComparedConfiguration", "Comparison", "compare"]
 
 FIELDS = (
-    "id", "part", "group", "atoms", "energy", "predicted_energy", "force_rmse", "largest_force_error"
+    "id", "part", "group", "atoms", "energy", "predicted_energy", "force_rmse",
+    "largest_force_error",
 )  # fmt: skip
 """Columns of a table of predictions; energies in eV/atom, forces in eV/Å."""
 _MILLI = 1000.0

@@ -35,13 +35,14 @@ def plot_parity(comparison: Comparison) -> Figure:
             for item in own.configurations
             if item.energy is not None
         ]
-        forces = [item for item in own.configurations if item.forces is not None]
         _scatter(
             left, np.array(energies).reshape(-1, 2),
             f"{part}: {own.energy_rmse:.2f} meV/atom", colour,
         )  # fmt: skip
         pairs = [
-            np.stack([np.ravel(item.forces), item.predicted_forces.ravel()], 1) for item in forces
+            np.stack([item.forces.ravel(), item.predicted_forces.ravel()], 1)
+            for item in own.configurations
+            if item.forces is not None
         ]
         _scatter(
             right, np.concatenate([np.zeros((0, 2)), *pairs]),

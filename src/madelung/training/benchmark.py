@@ -20,6 +20,7 @@ import torch
 
 from madelung.data.store import CrystalStore
 from madelung.errors import TrainingError
+from madelung.interruption import JobInterrupted
 from madelung.models.model import CrystalModel
 from madelung.sums.job import available_cores
 from madelung.training.batches import InputMemory
@@ -27,7 +28,6 @@ from madelung.training.benchmark_tasks import BenchmarkTask, benchmark_task, ope
 from madelung.training.ensembles import combine_models
 from madelung.training.evaluation import TargetErrors, evaluate_members, target_errors
 from madelung.training.initial import adopt_settings, load_initial
-from madelung.interruption import JobInterrupted
 from madelung.training.preparation import prepare
 from madelung.training.results import MODEL_FOLDER, RESULTS_FILE
 from madelung.training.settings import TrainingSettings

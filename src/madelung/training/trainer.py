@@ -14,12 +14,12 @@ from torch import Tensor
 
 from madelung.data.store import CrystalStore
 from madelung.errors import TrainingError
+from madelung.interruption import Interruption
 from madelung.models.model import CrystalModel
 from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
-from madelung.interruption import Interruption
 from madelung.training.logs import TrainingLog
 from madelung.training.objective import (
     one_cycle_rate,

@@ -18,7 +18,7 @@ from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, 
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 
-__all__ = ["FitData", "UF3Fit", "assemble", "fit_uf3"]
+__all__ = ["FitData", "UF3Fit", "assemble", "fit_uf3", "solved_fit"]
 
 # Rows of features that are summed at a time.
 _ROWS = 4096
@@ -82,7 +82,7 @@ class UF3Fit:
 
     def refit(self, settings: UF3Settings) -> UF3Fit:
         """Return the fit with other weights or regularisation; the data are not read again."""
-        return _fit(self.equations, settings, self.skipped)
+        return solved_fit(self.equations, settings, self.skipped)
 
     def energy_deviations(self, structures: Any) -> NDArray[np.float64]:
         """Return the standard deviation of predicted energies in eV/atom (equation 20).
@@ -127,10 +127,11 @@ def fit_uf3(
     if not equations.groups:
         first = f"; the first problem: {skipped[0]}" if skipped else ""
         raise ForceFieldError(f"no configuration can be used{first}")
-    return _fit(equations, settings, skipped)
+    return solved_fit(equations, settings, skipped)
 
 
-def _fit(equations: NormalEquations, settings: UF3Settings, skipped: list[str]) -> UF3Fit:
+def solved_fit(equations: NormalEquations, settings: UF3Settings, skipped: list[str]) -> UF3Fit:
+    """Return the fit that solves normal equations with some settings."""
     solution = equations.solve(settings)
     basis, coefficients = equations.basis, solution.coefficients
     potential = UF3Potential(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot_triplets
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 from madelung.outputs import whole_file
 
 __all__ = ["UF3Job", "elements_of", "run_uf3_fit"]
@@ -66,6 +67,7 @@ def run_uf3_fit(
     folder: str | os.PathLike[str],
     settings: UF3Settings,
     *,
+    tune: bool = False,
     threads: int = 1,
     resume: bool = False,
     quiet: bool = True,
@@ -85,6 +87,8 @@ def run_uf3_fit(
         Where to write.
     settings
         Elements, ranges, weights and regularisation.
+    tune
+        Whether to choose weights and penalties by cross-validation.
     threads
         Structures worked on at a time.
     resume
@@ -104,6 +108,8 @@ def run_uf3_fit(
         data, settings, out, threads=threads, resume=resume, progress=not quiet
     )
     training = _training(equations, problems)
+    if tune:
+        settings = tune_weights(training, settings)
     fit = solved_fit(training, settings, problems)
     seconds = time.monotonic() - begun
     comparison = compare(
@@ -147,35 +153,7 @@ def _errors(
 ) -> dict[str, dict[str, float | int]]:
     errors = {part: comparison.part(part).errors() for part in comparison.parts}
     left_out = cross_validation(training, settings)
-    return errors | ({_CROSS_VALIDATION: left_out} if left_out else {})
-
-
-def cross_validation(
-    equations: NormalEquations, settings: UF3Settings
-) -> dict[str, float | int]:
-    """Return errors on each part of a fit to the other parts, exactly; meV/atom and eV/Å.
-
-    Empty if there is one part alone.
-    """
-    squares = {"energy": 0.0, "forces": 0.0}
-    counts = {"energy": 0, "forces": 0}
-    for name, errors in equations.leave_groups_out(settings).items():
-        for quantity in squares:
-            if quantity in errors:
-                count = equations.groups[name][quantity].count
-                squares[quantity] += count * errors[quantity] ** 2
-                counts[quantity] += count
-    if not any(counts.values()):
-        return {}
-    rms = {
-        quantity: float(np.sqrt(squares[quantity] / counts[quantity])) if counts[quantity] else None
-        for quantity in squares
-    }
-    return {
-        "configurations": counts["energy"],
-        **({} if rms["energy"] is None else {"energy_rmse": _MILLI * rms["energy"]}),
-        **({} if rms["forces"] is None else {"force_rmse": rms["forces"]}),
-    }
+    return errors if left_out is None else {**errors, _CROSS_VALIDATION: asdict(left_out)}
 
 
 def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[dict[str, float]]:
@@ -190,9 +168,7 @@ def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[di
         errors = judge.errors(chosen.solve(settings).coefficients)
         rows.append(
             {
-                "configurations": sum(
-                    group["energy"].count for group in chosen.groups.values()
-                ),
+                "configurations": sum(group["energy"].count for group in chosen.groups.values()),
                 "energy_rmse": _MILLI * errors.get("energy", float("nan")),
                 "force_rmse": errors.get("forces", float("nan")),
             }

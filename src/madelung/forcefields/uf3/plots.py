@@ -100,7 +100,7 @@ def _shade_gaps(axis: Any, distances: NDArray[np.float64], support: NDArray[np.f
     """Mark where nothing but regularisation decides."""
     top = np.nanmax(support) if np.isfinite(support).any() else 1.0
     unseen = ~(support > _UNSEEN * top) & np.isfinite(support)
-    if unseen.any():
+    if unseen.sum() > 1:
         axis.fill_between(
             distances, 0.0, 1.0, where=unseen, transform=axis.get_xaxis_transform(),
             color=_RED, alpha=0.15, linewidth=0, label="no data",
@@ -142,7 +142,8 @@ def _isosceles(
     """Return distances, and the opposite sides (count, angles) of isosceles triangles."""
     low = max(triplet.knots[0][0], triplet.knots[1][0])
     high = min(triplet.knots[0][-1], triplet.knots[1][-1])
-    distances = np.linspace(low, high, count)
+    # At the very ends rounding may fall outside.
+    distances = np.linspace(low, high, count + 2)[1:-1]
     return distances, 2.0 * distances[:, None] * np.sin(np.radians(angles) / 2.0)
 
 

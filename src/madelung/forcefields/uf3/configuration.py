@@ -1,0 +1,81 @@
+"""Settings of a UF3 fit from a file, and from short texts as on the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from madelung.errors import ForceFieldError
+from madelung.forcefields.uf3.job import elements_of
+from madelung.forcefields.uf3.settings import UF3Settings
+
+__all__ = ["read_uf3_settings"]
+
+
+def read_uf3_settings(
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+) -> UF3Settings:
+    """Return settings: defaults, what a file says, and changes to that.
+
+    Parameters
+    ----------
+    path
+        YAML or JSON file with names and values of :class:`UF3Settings`; None for the defaults.
+    changes
+        Settings by name. Ranges may be texts: ``1.5:5.5:25`` for pairs, and for triplets
+        ``1.5:4.25:10,10,20`` or ``none``.
+    data
+        Files whose elements are taken if none are named.
+
+    Raises
+    ------
+    ForceFieldError
+        If the file cannot be read, or a setting is wrong.
+    """
+    content = {} if path is None else _read(Path(path))
+    for name, value in changes.items():
+        content[name] = _parsed(name, value) if isinstance(value, str) else value
+    content.setdefault("elements", elements_of(data))
+    try:
+        return UF3Settings(**content)
+    except ValidationError as problem:
+        lines = [
+            f"{'.'.join(str(part) for part in error['loc']) or 'settings'}: "
+            f"{error['msg'].removeprefix('Value error, ')}"
+            for error in problem.errors()
+        ]
+        raise ForceFieldError(f"{path or 'settings'}: {'; '.join(lines)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ForceFieldError(f"{path}: cannot be read ({problem.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise ForceFieldError(f"{path}: no YAML ({problem})") from None
+    if not isinstance(content, dict):
+        raise ForceFieldError(f"{path}: settings are names with values")
+    return content
+
+
+def _parsed(name: str, text: str) -> dict[str, Any] | None:
+    """Turn MIN:MAX:N, or MIN:MAX:L,M,N, into a range."""
+    if name == "three_body" and text == "none":
+        return None
+    try:
+        minimum, maximum, intervals = text.split(":")
+        counts = [int(part) for part in intervals.split(",")]
+        return {
+            "minimum": float(minimum),
+            "maximum": float(maximum),
+            "intervals": counts if name == "three_body" else counts[0],
+        }
+    except ValueError:
+        form = "MIN:MAX:L,M,N or none" if name == "three_body" else "MIN:MAX:N"
+        raise ForceFieldError(f"{name}: {text!r} is not of the form {form}") from None

@@ -1,0 +1,292 @@
+"""Search for the ranges and knots of a UF3 fit: error against cost, by cross-validation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from madelung.data.progress import watched
+from madelung.errors import ForceFieldError
+from madelung.forcefields.configurations import Configuration, SkippedConfigurations
+from madelung.forcefields.uf3.assembly import TEST, DataFiles
+from madelung.forcefields.uf3.fit import assemble, solved_fit
+from madelung.forcefields.uf3.potential import UF3Potential
+from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
+from madelung.interruption import Interruption
+from madelung.outputs import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SweepTrial", "sweep_uf3"]
+
+_JOURNAL, _TABLE, _BEST, _PICTURE = "sweep.journal", "sweep.csv", "best.json", "sweep.png"
+# A cost is the shortest of this many evaluations of the largest configurations.
+_TIMED, _REPEATS = 4, 3
+
+
+@dataclass(frozen=True)
+class SweepTrial:
+    """A choice of ranges and knots, and what it leads to.
+
+    Parameters
+    ----------
+    number
+        Its number in the sweep.
+    energy_rmse, force_rmse, score
+        Errors in cross-validation in meV/atom and eV/Å, and the score of
+        :class:`~madelung.forcefields.uf3.tuning.CrossValidation`.
+    microseconds
+        Time for energy and forces of an atom, on one core.
+    coefficients
+        Number of free coefficients.
+    settings
+        With penalties that cross-validation chose.
+    efficient
+        Whether no other trial is both better and faster.
+    """
+
+    number: int
+    energy_rmse: float
+    force_rmse: float
+    score: float
+    microseconds: float
+    coefficients: int
+    settings: UF3Settings
+    efficient: bool = False
+
+
+def sweep_uf3(
+    data: DataFiles,
+    folder: str | os.PathLike[str],
+    settings: UF3Settings,
+    *,
+    trials: int = 30,
+    configurations: int = 200,
+    threads: int = 1,
+    quiet: bool = True,
+) -> list[SweepTrial]:
+    """Try ranges and numbers of intervals; needs optuna.
+
+    The folder then holds ``sweep.csv`` with all trials, ``sweep.png`` with the front of those that
+    none beats in both error and cost, and ``best.json`` with the settings of the lowest error. A
+    sweep that was stopped goes on with the same command, and one with more trials adds the new
+    ones.
+
+    Parameters
+    ----------
+    data
+        Files; configurations of the test part are left alone.
+    folder
+        Where to write.
+    settings
+        Elements and weights; ranges and intervals are what is searched for.
+    trials
+        Number of trials in all.
+    configurations
+        How many training configurations, drawn at random, a trial learns from.
+    threads
+        Structures worked on at a time.
+    quiet
+        Whether to show no progress.
+
+    Raises
+    ------
+    ForceFieldError
+        If optuna is not installed, or no configuration can be used.
+    JobInterrupted
+        If it was interrupted; finished trials have been written.
+    """
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    study = _study(out / _JOURNAL, data, settings)
+    chosen = _sample(data, configurations)
+    with Interruption() as interruption, watched("trials", show=not quiet) as advance:
+        done = _finished(study)
+        while len(done) < trials:
+            advance(len(done), trials)
+            asked = study.ask()
+            found = _try(asked.number, chosen, _suggested(asked, settings), threads)
+            asked.set_user_attr("found", _as_object(found))
+            study.tell(asked, [found.score, found.microseconds])
+            done = _finished(study)
+            _write(out, done)
+            if interruption.requested:
+                interruption.stop(out)
+    _write(out, done)
+    return done
+
+
+def _study(path: Path, data: DataFiles, settings: UF3Settings) -> Any:
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as problem:
+        raise ForceFieldError(
+            f"a sweep needs optuna, which cannot be imported ({problem}): "
+            "pip install 'madelung[fit]'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    identity = {"data": data.as_object(), "settings": settings.model_dump(mode="json")}
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        study_name="uf3",
+        directions=["minimize", "minimize"],
+        sampler=optuna.samplers.TPESampler(seed=data.seed),
+        load_if_exists=True,
+    )
+    stored = study.user_attrs.get("identity")
+    if stored is not None and stored != identity:
+        raise ForceFieldError(
+            f"{path.parent}: holds a sweep of other data or settings; name another folder"
+        )
+    study.set_user_attr("identity", identity)
+    return study
+
+
+def _sample(data: DataFiles, count: int) -> list[Configuration]:
+    """Draw training configurations, each with the name of its part as its group."""
+    skipped = SkippedConfigurations()
+    training = [replace(item, group=part) for part, item in data.read(skipped) if part != TEST]
+    if not training:
+        raise ForceFieldError(skipped.summary() or "there is no configuration to learn from")
+    random = np.random.default_rng(data.seed)
+    order = random.permutation(len(training))[:count]
+    return [training[int(index)] for index in np.sort(order)]
+
+
+def _suggested(trial: Any, settings: UF3Settings) -> UF3Settings:
+    """Let the sampler choose ranges; intervals follow from widths, so that they stay comparable."""
+    shortest = settings.two_body.minimum
+    cutoff = trial.suggest_float("two_body_cutoff", 4.0, 8.0, step=0.25)
+    width = trial.suggest_float("two_body_width", 0.12, 0.4, step=0.02)
+    changes: dict[str, Any] = {
+        "two_body": {
+            "minimum": shortest,
+            "maximum": cutoff,
+            "intervals": max(round((cutoff - shortest) / width), 4),
+        }
+    }
+    if settings.three_body is not None:
+        low = settings.three_body.minimum
+        reach = trial.suggest_float("three_body_cutoff", 3.25, 6.0, step=0.25)
+        step = trial.suggest_float("three_body_width", 0.25, 0.6, step=0.05)
+        near = max(round((reach - low) / step), 4)
+        across = max(round((2.0 * reach - low) / step), 4)
+        changes["three_body"] = {
+            "minimum": low, "maximum": reach, "intervals": (near, near, across)
+        }  # fmt: skip
+    return UF3Settings(**{**settings.model_dump(), **changes})
+
+
+def _try(
+    number: int, configurations: Sequence[Configuration], settings: UF3Settings, threads: int
+) -> SweepTrial:
+    equations, problems = assemble(configurations, settings, threads=threads)
+    tuned = tune_weights(equations, settings)
+    found = cross_validation(equations, tuned)
+    if found is None:
+        raise ForceFieldError("a sweep needs configurations of at least two parts; give more data")
+    potential = solved_fit(equations, tuned, problems).potential
+    return SweepTrial(
+        number=number,
+        energy_rmse=found.energy_rmse,
+        force_rmse=found.force_rmse,
+        score=found.score,
+        microseconds=_cost(potential, configurations),
+        coefficients=equations.basis.size,
+        settings=tuned,
+    )
+
+
+def _cost(potential: UF3Potential, configurations: Sequence[Configuration]) -> float:
+    """Time for an atom, in microseconds."""
+    largest = sorted(configurations, key=lambda item: len(item.crystal))[-_TIMED:]
+    atoms = sum(len(item.crystal) for item in largest)
+    times = []
+    for _ in range(_REPEATS):
+        begun = time.perf_counter()
+        for item in largest:
+            potential.evaluate(item.crystal)
+        times.append(time.perf_counter() - begun)
+    return 1e6 * min(times) / atoms
+
+
+def _as_object(trial: SweepTrial) -> dict[str, Any]:
+    content = asdict(replace(trial, settings=None))  # type: ignore[arg-type]
+    return {**content, "settings": trial.settings.model_dump(mode="json")}
+
+
+def _finished(study: Any) -> list[SweepTrial]:
+    """Trials that are finished, with the mark of those that none beats."""
+    found = [
+        {**trial.user_attrs["found"], "number": trial.number}
+        for trial in study.trials
+        if trial.state.name == "COMPLETE"
+    ]
+    trials = [SweepTrial(**{**item, "settings": UF3Settings(**item["settings"])}) for item in found]
+    return [
+        replace(
+            one,
+            efficient=not any(
+                (other.score <= one.score and other.microseconds < one.microseconds)
+                or (other.score < one.score and other.microseconds <= one.microseconds)
+                for other in trials
+            ),
+        )
+        for one in trials
+    ]
+
+
+def _write(out: Path, trials: Sequence[SweepTrial]) -> None:
+    if not trials:
+        return
+    with whole_file(out / _TABLE) as temporary, temporary.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(
+            ["trial", "energy_rmse", "force_rmse", "score", "microseconds", "coefficients",
+             "efficient", "settings"]
+        )  # fmt: skip
+        for trial in trials:
+            writer.writerow(
+                [trial.number, trial.energy_rmse, trial.force_rmse, trial.score, trial.microseconds,
+                 trial.coefficients, int(trial.efficient), trial.settings.model_dump_json()]
+            )  # fmt: skip
+    best = min(trials, key=lambda trial: trial.score)
+    with whole_file(out / _BEST) as temporary:
+        content = best.settings.model_dump(mode="json")
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    with whole_file(out / _PICTURE) as temporary:
+        plot_sweep(trials).savefig(temporary, dpi=150)
+
+
+def plot_sweep(trials: Sequence[SweepTrial]) -> Figure:
+    """Draw errors of all trials over their cost, and the front of the efficient ones."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    panels = (("energy_rmse", "energy error (meV/atom)"), ("force_rmse", "force error (eV/Å)"))
+    front = sorted((trial for trial in trials if trial.efficient), key=lambda t: t.microseconds)
+    for axis, (name, label) in zip(figure.subplots(1, 2), panels, strict=True):
+        axis.plot(
+            [trial.microseconds for trial in trials], [getattr(trial, name) for trial in trials],
+            "o", color="#b8b8b8", markersize=4,
+        )  # fmt: skip
+        axis.plot(
+            [trial.microseconds for trial in front], [getattr(trial, name) for trial in front],
+            "o-", color="#1f5fa8", markersize=5, label="none is better and faster",
+        )  # fmt: skip
+        axis.set(xlabel="time for an atom (µs)", ylabel=label, xscale="log", yscale="log")
+        axis.legend(frameon=False, fontsize=8)
+    figure.suptitle("cross-validation", fontsize=10)
+    return figure
