@@ -1,4 +1,4 @@
-"""Choice of the weights and penalties of a UF3 fit by cross-validation, from normal equations alone."""
+"""Choice of the weights and penalties of a UF3 fit by cross-validation, without the data."""
 
 from __future__ import annotations
 
