@@ -245,11 +245,12 @@ def _from_lammps(
     lines = iter(enumerate(text.splitlines(), start=1))
     pairs: list[PairFunction] = []
     triplets: list[TripletFunction] = []
-    number = 0
+    start = 0
     try:
         for number, line in lines:
             if not line.startswith("#UF3 POT"):
                 continue
+            start = number
             _require_metal(line)
             words = _words(lines)
             if words[0] == "2B":
@@ -259,9 +260,9 @@ def _from_lammps(
             else:
                 raise ForceFieldError(f"there is {words[0]!r} where 2B or 3B is expected")
     except ForceFieldError as error:
-        raise ForceFieldError(f"{path}, block at line {number}: {error}") from None
+        raise ForceFieldError(f"{path}, block at line {start}: {error}") from None
     except (ValueError, StopIteration):
-        raise ForceFieldError(f"{path}, block at line {number}: is damaged or cut off") from None
+        raise ForceFieldError(f"{path}, block at line {start}: is damaged or cut off") from None
     if not pairs:
         raise ForceFieldError(f"{path}: has no '#UF3 POT' block with a two-body term")
     species = {number for pair in pairs for number in pair.species}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.crystal import Crystal, as_crystals
+from madelung.data.progress import Advance
 from madelung.errors import CrystalError, ForceFieldError
 from madelung.forcefields.uf3.features import Features, Featurizer
 from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, Solution
@@ -23,7 +24,6 @@ __all__ = ["FitData", "UF3Fit", "assemble", "fit_uf3"]
 # Rows of features that are summed at a time.
 _ROWS = 4096
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-_Progress = Callable[[int], None]
 
 
 class FitData(Protocol):
@@ -102,7 +102,7 @@ def fit_uf3(
     configurations: Iterable[FitData],
     settings: UF3Settings,
     *,
-    progress: _Progress | None = None,
+    progress: Advance | None = None,
     threads: int = 1,
 ) -> UF3Fit:
     """Fit a UF3 potential; the data are read once and need not fit into memory.
@@ -145,7 +145,7 @@ def assemble(
     configurations: Iterable[FitData],
     settings: UF3Settings,
     *,
-    progress: _Progress | None = None,
+    progress: Advance | None = None,
     threads: int = 1,
 ) -> tuple[NormalEquations, list[str]]:
     """Make the normal equations of a fit.
@@ -160,15 +160,14 @@ def assemble(
     featurizer = Featurizer(equations.basis)
     waiting: dict[str, _Waiting] = {}
     skipped: list[str] = []
-    done = 0
-    for data, features in _all_features(configurations, featurizer, threads):
+    made = _all_features(configurations, featurizer, threads)
+    for done, (data, features) in enumerate(made, start=1):
         if isinstance(features, Exception):
             skipped.append(f"{data.id}: {features}")
         else:
             if data.group not in waiting:
                 waiting[data.group] = _Waiting(equations.group(data.group))
             waiting[data.group].put(data, features)
-        done += 1
         if progress is not None:
             progress(done)
     for group in waiting.values():

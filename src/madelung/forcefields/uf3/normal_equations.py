@@ -106,7 +106,8 @@ class Moments:
         if self.count == 0:
             return None
         gradient = self.gram @ coefficients - 2.0 * self.moment
-        return float(np.sqrt(max(coefficients @ gradient + self.squares, 0.0) / self.count))
+        squares = float(coefficients @ gradient) + self.squares
+        return float(np.sqrt(max(squares, 0.0) / self.count))
 
 
 @dataclass(frozen=True, eq=False)

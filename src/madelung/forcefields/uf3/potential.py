@@ -53,7 +53,8 @@ class UF3Potential(ForceField):
         self.pairs = tuple(pairs)
         self.triplets = tuple(triplets)
         self.threads = threads
-        terms = [term.species for term in (*self.pairs, *self.triplets)]
+        terms: list[tuple[int, ...]] = [pair.species for pair in self.pairs]
+        terms += [triplet.species for triplet in self.triplets]
         if not self.pairs:
             raise ForceFieldError("a UF3 potential has at least one two-body term")
         if len(set(terms)) < len(terms):
