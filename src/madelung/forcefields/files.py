@@ -20,10 +20,13 @@ __all__ = ["load_force_field"]
 # JSON files by what they say under "format"; called with the object and the file's name.
 _JSON_READERS: dict[str, str] = {
     "madelung-complete-pairs": "madelung.forcefields.complete_pairs:CompletePairs.from_object",
+    "madelung-uf3": "madelung.forcefields.uf3.potential:UF3Potential.from_object",
 }
 
 # Other text files: what tells the format from the text, and the reader, called with the path.
-_TEXT_READERS: list[tuple[Callable[[str], bool], str]] = []
+_TEXT_READERS: list[tuple[Callable[[str], bool], str]] = [
+    (lambda text: "#UF3 POT" in text, "madelung.forcefields.uf3.lammps:read_lammps"),
+]
 
 
 def load_force_field(source: Any) -> ForceField:

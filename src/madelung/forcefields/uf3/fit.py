@@ -6,52 +6,25 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import as_crystals
 from madelung.data.progress import Advance
 from madelung.errors import CrystalError, ForceFieldError
+from madelung.forcefields.configurations import Configuration
 from madelung.forcefields.uf3.features import Features, Featurizer
 from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, Solution
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 
-__all__ = ["FitData", "UF3Fit", "assemble", "fit_uf3"]
+__all__ = ["UF3Fit", "assemble", "fit_uf3"]
 
 # Rows of features that are summed at a time.
 _ROWS = 4096
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-
-
-class FitData(Protocol):
-    """What a fit asks of a configuration; see :mod:`madelung.forcefields.configurations`."""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-
-    @property
-    def crystal(self) -> Crystal:
-        """Its structure."""
-
-    @property
-    def energy(self) -> float | None:
-        """In eV."""
-
-    @property
-    def forces(self) -> NDArray[np.float64] | None:
-        """(n, 3) in eV/Å."""
-
-    @property
-    def stress(self) -> NDArray[np.float64] | None:
-        """(3, 3) in eV/Å³."""
-
-    @property
-    def group(self) -> str:
-        """Kind of configuration."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +72,7 @@ class UF3Fit:
 
 
 def fit_uf3(
-    configurations: Iterable[FitData],
+    configurations: Iterable[Configuration],
     settings: UF3Settings,
     *,
     progress: Advance | None = None,
@@ -137,12 +110,13 @@ def _fit(equations: NormalEquations, settings: UF3Settings, skipped: list[str]) 
         dict(zip(basis.species, coefficients, strict=False)),
         basis.pairs(coefficients),
         basis.triplets(coefficients),
+        metadata={"settings": settings.model_dump(mode="json"), "training_errors": solution.errors},
     )
     return UF3Fit(potential, solution, equations, skipped)
 
 
 def assemble(
-    configurations: Iterable[FitData],
+    configurations: Iterable[Configuration],
     settings: UF3Settings,
     *,
     progress: Advance | None = None,
@@ -176,11 +150,11 @@ def assemble(
 
 
 def _all_features(
-    configurations: Iterable[FitData], featurizer: Featurizer, threads: int
-) -> Iterator[tuple[FitData, Features | Exception]]:
+    configurations: Iterable[Configuration], featurizer: Featurizer, threads: int
+) -> Iterator[tuple[Configuration, Features | Exception]]:
     """Features in the order of the configurations; a few are made ahead by the threads."""
 
-    def work(data: FitData) -> Features | Exception:
+    def work(data: Configuration) -> Features | Exception:
         try:
             _require_finite(data)
             return featurizer(
@@ -204,7 +178,7 @@ def _all_features(
             yield first, future.result()
 
 
-def _require_finite(data: FitData) -> None:
+def _require_finite(data: Configuration) -> None:
     for name, value in (("energy", data.energy), ("forces", data.forces), ("stress", data.stress)):
         if value is not None and not np.isfinite(value).all():
             raise ForceFieldError(f"its {name} is not finite")
@@ -218,7 +192,7 @@ class _Waiting:
         self._rows: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
         self._values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
 
-    def put(self, data: FitData, features: Features) -> None:
+    def put(self, data: Configuration, features: Features) -> None:
         atoms = len(data.crystal)
         if data.energy is not None:
             self._put("energy", features.energy[None] / atoms, np.array([data.energy / atoms]))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from madelung.errors import ForceFieldError
 from madelung.forcefields.uf3.basis import UF3Basis
+from madelung.forcefields.uf3.constraints import constrained_solution, inequalities
 from madelung.forcefields.uf3.regularisation import penalty_matrix
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.outputs import whole_file
@@ -237,7 +238,9 @@ class NormalEquations:
             matrix += weight * sums[quantity].gram
             moment += weight * sums[quantity].moment
         factor = _cholesky(matrix)
-        coefficients = _solve(factor, moment)
+        coefficients = constrained_solution(
+            factor, _solve(factor, moment), inequalities(self.basis, chosen)
+        )
         errors = _errors(sums, coefficients)
         noise = sum(weights[quantity] * error**2 for quantity, error in errors.items())
         noise /= sum(1 for quantity in errors if weights[quantity] > 0)
