@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.forcefields.uf3.basis import UF3Basis
+from madelung.forcefields.uf3.basis import UF3Basis, break_points
 from madelung.forcefields.uf3.settings import UF3Settings
 
 __all__ = ["constrained_solution", "inequalities"]
@@ -16,31 +18,31 @@ _Array = NDArray[np.float64]
 def inequalities(basis: UF3Basis, settings: UF3Settings) -> _Array:
     """Return the (m, P) matrix C of the inequalities C c >= 0.
 
-    A spline lies between its smallest and its largest coefficient, and falls where they fall: to
-    ask it of coefficients is enough.
+    They are asked at eight points of each interval of the knots, and at the distance given.
     """
-    rows = []
+    from scipy.interpolate import BSpline
+
+    rows = [np.empty((0, basis.size))]
     for key, columns in basis.pair_columns.items():
         knots = basis.pair_knots[key]
-        for index in range(len(columns)):
-            # Spline i begins at knots[i]; its slope has the coefficients c_{i+1} - c_i, whose
-            # splines begin at knots[i + 1].
-            if settings.positive_below is not None and knots[index] < settings.positive_below:
-                rows.append(_row(basis.size, [(columns[index], 1.0)]))
-            falls = settings.decreasing_below is not None and index + 1 < len(columns)
-            if falls and knots[index + 1] < (settings.decreasing_below or 0.0):
-                rows.append(_row(basis.size, [(columns[index], 1.0), (columns[index + 1], -1.0)]))
-    matrix = np.array(rows).reshape(-1, basis.size)
-    kept: _Array = matrix[np.abs(matrix).max(axis=1, initial=0.0) > 0]
-    return kept
+        splines = BSpline(knots, np.eye(len(columns)), 3)
+        for end, values, sign in (
+            (settings.positive_below, splines, 1.0),
+            (settings.decreasing_below, splines.derivative(), -1.0),
+        ):
+            if end is not None and end > knots[3]:
+                part = np.zeros((len(points := _points(knots, end)), basis.size))
+                part[:, columns[columns >= 0]] = sign * values(points)[:, columns >= 0]
+                rows.append(part)
+    return np.concatenate(rows)
 
 
-def _row(size: int, terms: list[tuple[int, float]]) -> _Array:
-    row = np.zeros(size)
-    for column, factor in terms:
-        if column >= 0:
-            row[column] = factor
-    return row
+def _points(knots: _Array, end: float) -> _Array:
+    breaks = break_points(knots)
+    points = np.concatenate(
+        [np.linspace(low, high, 8, endpoint=False) for low, high in pairwise(breaks)]
+    )
+    return np.append(points[points < end], min(end, float(breaks[-1])))
 
 
 def constrained_solution(factor: _Array, free: _Array, matrix: _Array) -> _Array:
@@ -63,7 +65,7 @@ def constrained_solution(factor: _Array, free: _Array, matrix: _Array) -> _Array
     from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
-    if not len(matrix) or (matrix @ free >= 0).all():
+    if not len(matrix) or bool((matrix @ free >= 0).all()):
         return free
     spread = solve_triangular(factor, matrix.T, lower=True)
     multipliers, _ = nnls(spread, -(factor.T @ free))
