@@ -82,7 +82,7 @@ struct Variant {
 
 extern const Variant portable_variant;
 #if defined(__x86_64__)
-extern const Variant avx2_variant, avx512_variant;
+extern const Variant avx2_variant;
 #endif
 
 }  // namespace madelung::uf3

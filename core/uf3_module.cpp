@@ -29,7 +29,7 @@ std::vector<const Variant*> variants_here() {
   std::vector<const Variant*> result;
   for (const Variant* variant : {
 #if defined(__x86_64__)
-           &avx512_variant, &avx2_variant,
+           &avx2_variant,
 #endif
            &portable_variant})
     if (variant->runs_here()) result.push_back(variant);

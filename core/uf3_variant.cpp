@@ -11,9 +11,7 @@ struct Uf3State {
 };
 
 static bool runs_here() {
-#if defined(__AVX512F__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-#elif defined(__AVX2__)
+#if defined(__AVX2__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
   return true;

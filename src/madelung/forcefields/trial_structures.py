@@ -14,6 +14,7 @@ __all__ = ["nearest_distance", "trial_structures"]
 # Atoms of a solid are this much farther apart than their covalent radii say.
 _LOOSENESS = 1.08
 _RATTLE, _STRAIN = 0.05, 0.04
+_SKEW = np.array([[1.0, 0.0, 0.0], [2.0, 1.0, 0.0], [-1.0, 2.0, 1.0]])
 _FCC = np.array([[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 
 
@@ -76,13 +77,14 @@ def _crystal(
 def _skewed_cell(
     species: Sequence[int], distance: float, generator: np.random.Generator
 ) -> Crystal:
-    """Two atoms (one of each species, if there are more) in a cell far from reduced."""
-    count = max(2, len(species))
-    edge = distance * (np.sqrt(0.5) * count) ** (1.0 / 3.0)
-    cell = edge * np.array([[1.0, 0.1, 0.0], [1.9, 1.05, 0.1], [-1.1, 2.2, 0.95]])
-    sites = (np.arange(count)[:, None] / count) * np.array([1.0, 1.0, 1.0])
-    positions = sites @ cell + _RATTLE * distance * generator.normal(size=(count, 3))
-    return Crystal(cell, positions, _numbers(species, count, generator))
+    """A body-centred stack of two atoms or more, in a cell far from reduced."""
+    count = 2 * max(1, (len(species) + 1) // 2)
+    edge = 2.0 / np.sqrt(3.0) * distance
+    reduced = edge * np.array([[1.0, 0.05, 0.0], [0.04, 1.0, 0.03], [0.06, -0.05, 0.5 * count]])
+    layers = np.arange(count)
+    sites = np.stack([0.5 * (layers % 2), 0.5 * (layers % 2), layers / count], axis=1)
+    positions = sites @ reduced + _RATTLE * distance * generator.normal(size=(count, 3))
+    return Crystal(_SKEW @ reduced, positions, _numbers(species, count, generator))
 
 
 def _molecule(species: Sequence[int], distance: float, generator: np.random.Generator) -> Crystal:

@@ -44,11 +44,11 @@ class ValidationReport:
 
     def __str__(self) -> str:
         """Return a table."""
-        lines = [f"{'check':<24} {'structure':<22} {'error':>9} {'allowed':>9}  unit"]
+        lines = [f"{'check':<28} {'structure':<14} {'error':>9} {'allowed':>9}  unit"]
         for check in self.checks:
             mark = "" if check.passed else "  FAILED"
             lines.append(
-                f"{check.name:<24} {check.structure:<22} {check.error:9.1e} "
+                f"{check.name:<28} {check.structure:<14} {check.error:9.1e} "
                 f"{check.tolerance:9.1e}  {check.unit}{mark}"
             )
         return "\n".join([*lines, *(f"not taken: {text}" for text in self.refused)])

@@ -7,7 +7,6 @@ the energy, the forces and the virial themselves (equations 9 to 11 of docs/theo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,9 @@ class Featurizer:
     def __init__(self, basis: UF3Basis) -> None:
         self.basis = basis
         zeros = np.zeros(basis.size)
-        columns: dict[tuple[int, ...], Any] = {**basis.pair_columns, **basis.triplet_columns}
+        columns: dict[tuple[int, ...], NDArray[np.int64]] = {}
+        columns.update(basis.pair_columns.items())
+        columns.update(basis.triplet_columns.items())
         self._interactions = interactions(
             basis.species, basis.pairs(zeros), basis.triplets(zeros), columns, basis.size
         )

@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import as_crystals
+from madelung.data.progress import Advance
 from madelung.errors import CrystalError, ForceFieldError
+from madelung.forcefields.configurations import Configuration
 from madelung.forcefields.uf3.features import Features, Featurizer
 from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, Solution
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 
-__all__ = ["FitData", "UF3Fit", "assemble", "fit_uf3", "solved_fit"]
+__all__ = ["UF3Fit", "assemble", "fit_uf3", "solved_fit"]
 
 # Rows of features that are summed at a time.
 _ROWS = 4096
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-_Progress = Callable[[int], None]
-
-
-class FitData(Protocol):
-    """What a fit asks of a configuration; see :mod:`madelung.forcefields.configurations`."""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-
-    @property
-    def crystal(self) -> Crystal:
-        """Its structure."""
-
-    @property
-    def energy(self) -> float | None:
-        """In eV."""
-
-    @property
-    def forces(self) -> NDArray[np.float64] | None:
-        """(n, 3) in eV/Å."""
-
-    @property
-    def stress(self) -> NDArray[np.float64] | None:
-        """(3, 3) in eV/Å³."""
-
-    @property
-    def group(self) -> str:
-        """Kind of configuration."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +72,10 @@ class UF3Fit:
 
 
 def fit_uf3(
-    configurations: Iterable[FitData],
+    configurations: Iterable[Configuration],
     settings: UF3Settings,
     *,
-    progress: _Progress | None = None,
+    progress: Advance | None = None,
     threads: int = 1,
 ) -> UF3Fit:
     """Fit a UF3 potential; the data are read once and need not fit into memory.
@@ -138,15 +111,16 @@ def solved_fit(equations: NormalEquations, settings: UF3Settings, skipped: list[
         dict(zip(basis.species, coefficients, strict=False)),
         basis.pairs(coefficients),
         basis.triplets(coefficients),
+        metadata={"settings": settings.model_dump(mode="json"), "training_errors": solution.errors},
     )
     return UF3Fit(potential, solution, equations, skipped)
 
 
 def assemble(
-    configurations: Iterable[FitData],
+    configurations: Iterable[Configuration],
     settings: UF3Settings,
     *,
-    progress: _Progress | None = None,
+    progress: Advance | None = None,
     threads: int = 1,
 ) -> tuple[NormalEquations, list[str]]:
     """Make the normal equations of a fit.
@@ -161,15 +135,14 @@ def assemble(
     featurizer = Featurizer(equations.basis)
     waiting: dict[str, _Waiting] = {}
     skipped: list[str] = []
-    done = 0
-    for data, features in _all_features(configurations, featurizer, threads):
+    made = _all_features(configurations, featurizer, threads)
+    for done, (data, features) in enumerate(made, start=1):
         if isinstance(features, Exception):
             skipped.append(f"{data.id}: {features}")
         else:
             if data.group not in waiting:
                 waiting[data.group] = _Waiting(equations.group(data.group))
             waiting[data.group].put(data, features)
-        done += 1
         if progress is not None:
             progress(done)
     for group in waiting.values():
@@ -178,11 +151,11 @@ def assemble(
 
 
 def _all_features(
-    configurations: Iterable[FitData], featurizer: Featurizer, threads: int
-) -> Iterator[tuple[FitData, Features | Exception]]:
+    configurations: Iterable[Configuration], featurizer: Featurizer, threads: int
+) -> Iterator[tuple[Configuration, Features | Exception]]:
     """Features in the order of the configurations; a few are made ahead by the threads."""
 
-    def work(data: FitData) -> Features | Exception:
+    def work(data: Configuration) -> Features | Exception:
         try:
             _require_finite(data)
             return featurizer(
@@ -206,7 +179,7 @@ def _all_features(
             yield first, future.result()
 
 
-def _require_finite(data: FitData) -> None:
+def _require_finite(data: Configuration) -> None:
     for name, value in (("energy", data.energy), ("forces", data.forces), ("stress", data.stress)):
         if value is not None and not np.isfinite(value).all():
             raise ForceFieldError(f"its {name} is not finite")
@@ -220,7 +193,7 @@ class _Waiting:
         self._rows: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
         self._values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
 
-    def put(self, data: FitData, features: Features) -> None:
+    def put(self, data: Configuration, features: Features) -> None:
         atoms = len(data.crystal)
         if data.energy is not None:
             self._put("energy", features.energy[None] / atoms, np.array([data.energy / atoms]))

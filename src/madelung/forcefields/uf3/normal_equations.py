@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from madelung.errors import ForceFieldError
 from madelung.forcefields.uf3.basis import UF3Basis
+from madelung.forcefields.uf3.constraints import constrained_solution, inequalities
 from madelung.forcefields.uf3.regularisation import penalty_matrix
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.outputs import whole_file
@@ -86,6 +88,16 @@ class Moments:
             self.count + other.count,
         )
 
+    def __sub__(self, other: Moments) -> Moments:
+        """Return the sums without some of their rows."""
+        return Moments(
+            self.gram - other.gram,
+            self.moment - other.moment,
+            self.squares - other.squares,
+            self.total - other.total,
+            self.count - other.count,
+        )
+
     @property
     def deviation(self) -> float:
         """Standard deviation σ of the values."""
@@ -106,7 +118,8 @@ class Moments:
         if self.count == 0:
             return None
         gradient = self.gram @ coefficients - 2.0 * self.moment
-        return float(np.sqrt(max(coefficients @ gradient + self.squares, 0.0) / self.count))
+        squares = float(coefficients @ gradient) + self.squares
+        return float(np.sqrt(max(squares, 0.0) / self.count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +234,9 @@ class NormalEquations:
             raise ForceFieldError(
                 "these normal equations belong to other elements, ranges or knots; make them anew"
             )
-        sums = self.sums()
+        return self._solved(self.sums(), chosen)
+
+    def _solved(self, sums: dict[str, Moments], chosen: UF3Settings) -> Solution:
         shares = {
             "energy": chosen.kappa,
             "forces": 1.0 - chosen.kappa,
@@ -236,7 +251,9 @@ class NormalEquations:
             matrix += weight * sums[quantity].gram
             moment += weight * sums[quantity].moment
         factor = _cholesky(matrix)
-        coefficients = _solve(factor, moment)
+        coefficients = constrained_solution(
+            factor, _solve(factor, moment), inequalities(self.basis, chosen)
+        )
         errors = _errors(sums, coefficients)
         noise = sum(weights[quantity] * error**2 for quantity, error in errors.items())
         noise /= sum(1 for quantity in errors if weights[quantity] > 0)
@@ -244,11 +261,15 @@ class NormalEquations:
 
     def leave_groups_out(self, settings: UF3Settings | None = None) -> dict[str, dict[str, float]]:
         """Return, for each group, the errors on it of a fit to all others."""
-        return {
-            name: self.only(name).errors(self.without(name).solve(settings).coefficients)
-            for name in self.groups
-            if len(self.groups) > 1
-        }
+        chosen = self.settings if settings is None else settings
+        if len(self.groups) < 2:
+            return {}
+        total, errors = self.sums(), {}
+        for name, group in self.groups.items():
+            own = {quantity: moments.whole() for quantity, moments in group.items()}
+            others = {quantity: total[quantity] - own[quantity] for quantity in _QUANTITIES}
+            errors[name] = _errors(own, self._solved(others, chosen).coefficients)
+        return errors
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the equations as ``.npz``, from which :meth:`load` returns them."""
@@ -279,7 +300,7 @@ class NormalEquations:
             If the file is missing, damaged, or of another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 if header["version"] != _VERSION:
                     raise ForceFieldError(f"{path}: has version {header['version']}")

@@ -34,6 +34,8 @@ class UF3Potential(ForceField):
         Three-body terms; may be empty.
     threads
         How many threads evaluate a structure.
+    metadata
+        What to keep with the potential in its file: where it comes from, as JSON can hold it.
 
     Raises
     ------
@@ -48,12 +50,15 @@ class UF3Potential(ForceField):
         triplets: Sequence[TripletFunction] = (),
         *,
         threads: int = 1,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.one_body = {number: float(one_body[number]) for number in sorted(one_body)}
         self.pairs = tuple(pairs)
         self.triplets = tuple(triplets)
         self.threads = threads
-        terms = [term.species for term in (*self.pairs, *self.triplets)]
+        self.metadata = dict(metadata or {})
+        terms: list[tuple[int, ...]] = [pair.species for pair in self.pairs]
+        terms += [triplet.species for triplet in self.triplets]
         if not self.pairs:
             raise ForceFieldError("a UF3 potential has at least one two-body term")
         if len(set(terms)) < len(terms):
@@ -93,15 +98,28 @@ class UF3Potential(ForceField):
             volume=crystal.volume if periodic else 0.0,
         )
 
+    def as_object(self) -> dict[str, Any]:
+        """Return what :meth:`save` writes."""
+        from madelung.forcefields.uf3 import files
+
+        return files.as_object(self)
+
+    @classmethod
+    def from_object(cls, data: Mapping[str, Any], source: str = "") -> UF3Potential:
+        """Make a potential of what :meth:`as_object` returned, or of the UF3 authors' JSON."""
+        from madelung.forcefields.uf3 import files
+
+        return files.from_object(data, source)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write JSON; see :func:`madelung.forcefields.uf3.files.write_json`."""
+        """Write JSON that holds the same numbers exactly."""
         from madelung.forcefields.uf3 import files
 
         files.write_json(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> UF3Potential:
-        """Read JSON or LAMMPS's format; see :func:`madelung.forcefields.uf3.files.read_uf3`."""
+        """Read this package's JSON, the UF3 authors', or LAMMPS's format."""
         from madelung.forcefields.uf3 import files
 
         return files.read_uf3(path)

@@ -66,10 +66,10 @@ class Regularisation(BaseModel):
     model_config = _FORBID
 
     ridge_one_body: float = Field(1e-12, ge=0, description="On the energies of species.")
-    ridge_two_body: float = Field(1e-10, gt=0, description="On coefficients of V2.")
-    ridge_three_body: float = Field(1e-10, gt=0, description="On coefficients of V3.")
-    curvature_two_body: float = Field(1e-9, ge=0, description="On second differences of V2.")
-    curvature_three_body: float = Field(1e-9, ge=0, description="On second differences of V3.")
+    ridge_two_body: float = Field(1e-12, gt=0, description="On coefficients of V2.")
+    ridge_three_body: float = Field(1e-12, gt=0, description="On coefficients of V3.")
+    curvature_two_body: float = Field(1e-10, ge=0, description="On second differences of V2.")
+    curvature_three_body: float = Field(1e-10, ge=0, description="On second differences of V3.")
 
 
 class UF3Settings(BaseModel):
@@ -91,11 +91,17 @@ class UF3Settings(BaseModel):
     trailing: int = Field(
         3, ge=0, le=3, description="Coefficients that are zero at the cutoff, for smoothness."
     )
-    kappa: float = Field(0.5, ge=0, le=1, description="Weight of energies; forces have the rest.")
+    kappa: float = Field(0.3, ge=0, le=1, description="Weight of energies; forces have the rest.")
     stress_weight: float = Field(
         0.0, ge=0, description="Weight of stresses beside that of energies and forces."
     )
     regularisation: Regularisation = Field(Regularisation(), description="Penalties.")
+    positive_below: float | None = Field(
+        None, gt=0, description="V2 is not negative below this distance in Å."
+    )
+    decreasing_below: float | None = Field(
+        None, gt=0, description="V2 does not rise below this distance in Å: a repulsive core."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> UF3Settings:

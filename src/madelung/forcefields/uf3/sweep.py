@@ -32,6 +32,8 @@ __all__ = ["SweepTrial", "sweep_uf3"]
 _JOURNAL, _TABLE, _BEST, _PICTURE = "sweep.journal", "sweep.csv", "best.json", "sweep.png"
 # A cost is the shortest of this many evaluations of the largest configurations.
 _TIMED, _REPEATS = 4, 3
+# A trial with more coefficients gets wider intervals: time goes with their cube.
+_MOST_COEFFICIENTS, _WIDENED = 1500, 1.15
 
 
 @dataclass(frozen=True)
@@ -167,9 +169,24 @@ def _sample(data: DataFiles, count: int) -> list[Configuration]:
 
 def _suggested(trial: Any, settings: UF3Settings) -> UF3Settings:
     """Let the sampler choose ranges; intervals follow from widths, so that they stay comparable."""
-    shortest = settings.two_body.minimum
     cutoff = trial.suggest_float("two_body_cutoff", 4.0, 8.0, step=0.25)
     width = trial.suggest_float("two_body_width", 0.12, 0.4, step=0.02)
+    if settings.three_body is None:
+        return _with_ranges(settings, (cutoff, width), None)
+    reach = trial.suggest_float("three_body_cutoff", 3.25, 6.0, step=0.25)
+    step = trial.suggest_float("three_body_width", 0.25, 0.6, step=0.05)
+    while True:
+        chosen = _with_ranges(settings, (cutoff, width), (reach, step))
+        if chosen.basis().size <= _MOST_COEFFICIENTS:
+            return chosen
+        step *= _WIDENED
+
+
+def _with_ranges(
+    settings: UF3Settings, pairs: tuple[float, float], triplets: tuple[float, float] | None
+) -> UF3Settings:
+    """Return settings with cutoffs and widths of intervals."""
+    shortest, (cutoff, width) = settings.two_body.minimum, pairs
     changes: dict[str, Any] = {
         "two_body": {
             "minimum": shortest,
@@ -177,10 +194,8 @@ def _suggested(trial: Any, settings: UF3Settings) -> UF3Settings:
             "intervals": max(round((cutoff - shortest) / width), 4),
         }
     }
-    if settings.three_body is not None:
-        low = settings.three_body.minimum
-        reach = trial.suggest_float("three_body_cutoff", 3.25, 6.0, step=0.25)
-        step = trial.suggest_float("three_body_width", 0.25, 0.6, step=0.05)
+    if settings.three_body is not None and triplets is not None:
+        low, (reach, step) = settings.three_body.minimum, triplets
         near = max(round((reach - low) / step), 4)
         across = max(round((2.0 * reach - low) / step), 4)
         changes["three_body"] = {
