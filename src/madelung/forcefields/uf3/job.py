@@ -16,8 +16,9 @@ from madelung.forcefields.comparison import Comparison, compare
 from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.plots import plot_parity
 from madelung.forcefields.uf3.assembly import PARTS, TEST, DataFiles, assemble_files
-from madelung.forcefields.uf3.files import write_json, write_lammps
+from madelung.forcefields.uf3.files import write_json
 from madelung.forcefields.uf3.fit import solved_fit
+from madelung.forcefields.uf3.lammps import write_lammps
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot_triplets
 from madelung.forcefields.uf3.potential import UF3Potential
