@@ -10,7 +10,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import ase.build
+import ase.io
+import numpy as np
 import pytest
+from ase.calculators.emt import EMT
 
 from madelung.examples import EXAMPLE_NAMES, example_path
 
@@ -61,8 +65,23 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         text = example_path(example).read_text(encoding="utf-8")
         (tmp_path / f"{example}.cif").write_text(text, encoding="utf-8")
         (tmp_path / "folder" / f"{example}.cif").write_text(text, encoding="utf-8")
+    write_reference_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_reference_data(folder: Path) -> None:
+    """Copper by ASE's effective medium theory, to fit force fields to."""
+    random = np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 4)):
+        frames = []
+        for _ in range(count):
+            atoms = ase.build.bulk("Cu", cubic=True)
+            atoms.positions += random.normal(scale=0.1, size=atoms.positions.shape)
+            atoms.calc = EMT()
+            atoms.get_forces()
+            frames.append(atoms)
+        ase.io.write(folder / f"{part}.extxyz", frames)
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=name)
