@@ -63,6 +63,22 @@ def test_any_cell_of_a_crystal_gives_the_same(name: str, cell: str) -> None:
         torch.testing.assert_close(values(other, inputs), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_attention_begins_as_the_mean_and_knows_no_cell() -> None:
+    chooser = build_network(SMALL.model_copy(update={"pooling": "attention"}), INPUTS, 3).eval()
+    assert isinstance(chooser, SumNet) and chooser.attention is not None
+    chooser.load_state_dict(NETWORK.state_dict(), strict=False)
+    crystal = md.example("SrTiO3")
+    doubled = crystal.repeat((2, 1, 1))
+    as_given = INPUTS.model_copy(update={"symmetry_tolerance": 0.0, "tolerance": 1e-9})
+    with torch.no_grad():
+        torch.testing.assert_close(chooser(build_input(crystal, INPUTS))[0], values(crystal))
+        chooser.attention.weight.normal_(std=3.0)
+        chosen = chooser(build_input(crystal, INPUTS))[0]
+        assert not torch.allclose(chosen, values(crystal), rtol=1e-2)
+        other = chooser(build_input(doubled, as_given))[0]
+    torch.testing.assert_close(other, chosen, rtol=1e-5, atol=1e-5)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_turning_moving_and_reordering_change_nothing(seed: int) -> None:
     generator = np.random.default_rng(seed)

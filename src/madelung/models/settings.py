@@ -37,6 +37,11 @@ class SumNetSettings(BaseModel):
     dropout: float = Field(
         0.0, ge=0.0, lt=1.0, description="Part of the features left out at random in training."
     )
+    pooling: Literal["mean", "attention"] = Field(
+        "mean",
+        description="What is read off: the mean over the atoms, or one in which each feature "
+        "chooses its atoms, for properties that few atoms decide.",
+    )
 
 
 NetworkSettings = PotNetSettings | SumNetSettings

@@ -25,6 +25,8 @@ __all__ = ["SumNet"]
 _ELEMENTS = 119
 # Elements begin nearly as alike as their features are.
 _OWN_FEATURES = 0.1
+# Weights of atoms stay finite in single precision, and so does their quotient.
+_LARGEST_EXPONENT, _SMALLEST_SUM = 20.0, 1e-20
 
 
 class SumNet(nn.Module):
@@ -58,6 +60,11 @@ class SumNet(nn.Module):
         nn.init.normal_(self.own.weight, std=_OWN_FEATURES)
         self.layers = nn.ModuleList(SumLayer(settings, sections) for _ in range(settings.layers))
         self.atom = nn.Linear(width, width)
+        self.attention: nn.Linear | None = None
+        if settings.pooling == "attention":
+            # It begins as the mean over the atoms.
+            self.attention = nn.Linear(width, width, bias=False)
+            nn.init.zeros_(self.attention.weight)
         self.first = nn.Linear(width, width)
         self.second = nn.Linear(width, width)
         self.dropout = nn.Dropout(settings.dropout)
@@ -84,13 +91,25 @@ class SumNet(nn.Module):
         atoms = self.element(self.element_features[graph.numbers]) + self.own(graph.numbers)
         for layer in self.layers:
             atoms = layer(atoms, graph)
-        atoms = functional.silu(self.atom(atoms)).float()
-        shares = graph.weights / graph.counts[graph.owner]
-        pooled = atoms.new_zeros(len(graph), atoms.shape[1])
-        pooled = pooled.index_add(0, graph.owner, atoms * shares[:, None])
+        pooled = self._pooled(functional.silu(self.atom(atoms)), graph)
         hidden = self.dropout(functional.silu(self.first(pooled)))
         embedding = hidden + functional.silu(self.second(hidden))
         return self.value(embedding), self.scale(embedding.detach()), embedding
+
+    def _pooled(self, atoms: Tensor, graph: PairGraph) -> Tensor:
+        """(B, features) mean over the atoms, or the one of equation 5."""
+        shares = (graph.weights / graph.counts[graph.owner])[:, None]
+        if self.attention is None:
+            return _crystal_sums(atoms.float() * shares, graph)
+        chosen = shares * torch.exp(self.attention(atoms).float().clamp(max=_LARGEST_EXPONENT))
+        sums = _crystal_sums(torch.cat([atoms.float() * chosen, chosen], 1), graph)
+        above, below = sums.chunk(2, dim=1)
+        return above / below.clamp(min=_SMALLEST_SUM)
+
+
+def _crystal_sums(atoms: Tensor, graph: PairGraph) -> Tensor:
+    """Add up what the atoms of each crystal have."""
+    return atoms.new_zeros(len(graph), atoms.shape[1]).index_add(0, graph.owner, atoms)
 
 
 class SumLayer(nn.Module):

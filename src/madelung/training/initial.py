@@ -18,8 +18,9 @@ from madelung.training.settings import TrainingSettings
 
 __all__ = ["adopt_settings", "load_initial", "note_initial", "start_from"]
 
-# Settings of a network that no weight depends on.
-_FREE = ("dropout",)
+# Settings of a network that may differ: no weight depends on them, or one that is new begins so
+# that nothing changes.
+_FREE = ("dropout", "pooling")
 # The last layers of every network, with one row for each target.
 _HEADS = ("value.", "scale.")
 
@@ -36,7 +37,9 @@ def load_initial(settings: TrainingSettings) -> CrystalModel | None:
 
 
 def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> TrainingSettings:
-    """Return settings whose graph and network are those of the initial model, dropout apart.
+    """Return settings with the graph and network of the initial model.
+
+    Dropout and pooling may differ.
 
     Raises
     ------
