@@ -179,6 +179,11 @@ def test_groups_are_left_out_exactly(tmp_path: Path) -> None:
     solution = equations.without("odd").solve()
     np.testing.assert_allclose(solution.coefficients, even.solve().coefficients, rtol=0, atol=1e-7)
     errors = equations.leave_groups_out()["odd"]
+    together, _ = assemble(data, SETTINGS, by_group=False)
+    assert set(together.groups) == {""}
+    one, other = together.sums()["forces"], equations.sums()["forces"]
+    assert one.count == other.count
+    np.testing.assert_allclose(one.gram, other.gram, rtol=1e-10, atol=1e-10)
     found = potential_of(SETTINGS.basis(), solution.coefficients)
     missed = [found.evaluate(o.crystal).forces - o.forces for o in data if o.group == "odd"]
     assert errors["forces"] == pytest.approx(
