@@ -325,9 +325,9 @@ def tungsten(rows: set[int]) -> Iterator[Configuration]:
 
 
 def test_tungsten_is_learnt_as_published() -> None:
-    """No worse than the published learning curve at n = 128: 8.4 meV/atom, .19 eV/Å."""
+    """No worse than the best published fit to 137 configurations: 8.3 meV/atom, .163 eV/Å."""
     rows = np.random.default_rng(0).permutation(9691)
-    fit = fit_uf3(tungsten(set(rows[:128])), UF3Settings(elements=("W",)))
+    fit = fit_uf3(tungsten(set(rows[:137])), UF3Settings(elements=("W",)))
     tests, _ = assemble(tungsten(set(rows[-200:])), fit.equations.settings)
     errors = tests.errors(fit.solution.coefficients)
-    assert errors["energy"] < 0.0084 and errors["forces"] < 0.19
+    assert errors["energy"] < 0.0083 and errors["forces"] < 0.163
