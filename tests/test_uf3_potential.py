@@ -288,7 +288,7 @@ def test_published_tungsten_potential() -> None:
     """
     if not DATA.exists():
         pytest.skip("the tungsten data are not at hand")
-    potential = UF3Potential.load(DATA / "uf3_tungsten/manuscript_uf23.json")
+    potential = load_force_field(DATA / "uf3_tungsten/manuscript_uf23.json")
     # Of these data, row n is the authors' n + 2.
     training = set(np.loadtxt(DATA / "uf3_tungsten/training_idx.txt", dtype=int) - 2)
     path = DATA / "W_szlachta_9691.extxyz.xz"
