@@ -40,12 +40,14 @@ class Evaluator {
       const uf3::Pair* pair = model.pair(atoms.species[i], atoms.species[atoms.indices[p]]);
       const double r = atoms.distances[p];
       double slope = 0;
-      if (pair != nullptr && pair->axis.holds(r)) {
-        const Place place = place_of(pair->axis, r);
+      if (pair != nullptr && r < pair->axis.upper) {
+        const double held = r > pair->axis.lower ? r : pair->axis.lower;
+        const Place place = place_of(pair->axis, held);
         const double* c = pair->polynomials + 4 * place.interval;
         const double u = place.u, quadratic = c[2] + u * c[3], linear = c[1] + u * quadratic;
-        energy += c[0] + u * linear;
         slope = (linear + u * (quadratic + u * c[3])) * pair->axis.inverse_widths[place.interval];
+        // Below the first knot V2 goes on along its tangent.
+        energy += c[0] + u * linear + slope * (r - held);
       }
       store_four(gradient, Four{0, 0, 0, slope});
     }

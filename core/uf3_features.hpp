@@ -29,9 +29,11 @@ class Featurizer {
       const std::int64_t j = atoms.indices[p];
       const uf3::Pair* pair = model.pair(atoms.species[i], atoms.species[j]);
       const double r = atoms.distances[p];
-      if (pair == nullptr || !pair->axis.holds(r)) continue;
-      const Place place = place_of(pair->axis, r);
-      const Basis basis = basis_at(pair->axis, place.interval, place.u);
+      if (pair == nullptr || r >= pair->axis.upper) continue;
+      const double held = r > pair->axis.lower ? r : pair->axis.lower;
+      const Place place = place_of(pair->axis, held);
+      Basis basis = basis_at(pair->axis, place.interval, place.u);
+      basis.values += (r - held) * basis.slopes;
       const double* d = atoms.vectors + 3 * p;
       for (int s = 0; s < 4; ++s) {
         const std::int64_t column = pair->features[place.interval + s];

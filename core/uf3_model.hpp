@@ -69,6 +69,13 @@ struct Rows {
   double* virial;  // (6, width): xx, yy, zz, yz, xz, xy
 };
 
+// A cell with its inverse (columns are dual vectors) and the distances of opposite faces. Along a vector that is not
+// periodic, all atoms lie within the cell that begins at the origin.
+struct Box {
+  double cell[9], inverse[9], origin[3], heights[3];
+  bool periodic[3];
+};
+
 struct Scratch;
 
 struct Variant {
@@ -78,6 +85,10 @@ struct Variant {
   void (*destroy)(Scratch*);
   void (*evaluate)(Scratch*, const Model&, const Atoms&, std::int64_t begin, std::int64_t end, const Sums&);
   void (*features)(Scratch*, const Model&, const Atoms&, const Rows&);
+  std::int64_t (*find_neighbours)(Scratch*, const Box&, const double* positions, std::int64_t count, double cutoff,
+                                  std::int64_t* starts);
+  void (*write_neighbours)(Scratch*, const std::int64_t* starts, std::int64_t* indices, double* vectors,
+                           double* distances);
 };
 
 extern const Variant portable_variant;

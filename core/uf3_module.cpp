@@ -4,11 +4,17 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -62,28 +68,60 @@ void require(bool good, const char* why) {
   if (!good) throw nb::value_error(why);
 }
 
-// Scratch memory of one thread, for the variant that is in use.
+// Scratch memory of one thread, for one variant.
 class Workspace {
  public:
-  Workspace() : variant_(chosen_variant()), scratch_(variant_->create()) {}
+  explicit Workspace(const Variant* variant) : variant_(variant), scratch_(variant->create()) {}
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() { variant_->destroy(scratch_); }
   const Variant* operator->() const { return variant_; }
   Scratch* scratch() const { return scratch_; }
 
+  // That of this thread for the variant that is in use; it is kept, so that its memory is touched for the first time
+  // only once.
+  static const Workspace& here() {
+    thread_local std::unique_ptr<Workspace> kept;
+    if (kept == nullptr || kept->variant_ != chosen_variant()) kept = std::make_unique<Workspace>(chosen_variant());
+    return *kept;
+  }
+
  private:
   const Variant* variant_;
   Scratch* scratch_;
 };
 
-template <int dimensions>
-Output<dimensions> make_zeros(std::initializer_list<std::size_t> shape) {
+// Large arrays ask for large pages: touching each small page once would cost as much as finding its neighbours.
+void* allocate(std::size_t bytes) {
+  constexpr std::size_t large_page = std::size_t{1} << 21;
+  void* memory = nullptr;
+  if (bytes < 2 * large_page) {
+    memory = std::malloc(bytes > 0 ? bytes : 1);
+  } else {
+    const std::size_t whole = (bytes + large_page - 1) / large_page * large_page;
+    memory = std::aligned_alloc(large_page, whole);
+#if defined(__linux__)
+    if (memory != nullptr) madvise(memory, whole, MADV_HUGEPAGE);
+#endif
+  }
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+template <class T, int dimensions>
+nb::ndarray<nb::numpy, T, nb::ndim<dimensions>, nb::c_contig> make_array(std::initializer_list<std::size_t> shape) {
   std::size_t size = 1;
   for (std::size_t extent : shape) size *= extent;
-  double* data = new double[size]();
-  nb::capsule owner(data, [](void* memory) noexcept { delete[] static_cast<double*>(memory); });
-  return Output<dimensions>(data, shape, owner);
+  T* data = static_cast<T*>(allocate(size * sizeof(T)));
+  nb::capsule owner(data, [](void* memory) noexcept { std::free(memory); });
+  return {data, shape, owner};
+}
+
+template <int dimensions>
+Output<dimensions> make_zeros(std::initializer_list<std::size_t> shape) {
+  auto result = make_array<double, dimensions>(shape);
+  std::fill_n(result.data(), result.size(), 0.0);
+  return result;
 }
 
 // The break points of an axis and its splines' polynomials, with a table that finds intervals.
@@ -236,7 +274,7 @@ class Interactions {
       const std::size_t width = column_of_.size() + 4;
       const std::unique_ptr<double[]> memory(new double[(1 + force_rows + virial_rows) * width]());
       double *energy = memory.get(), *force = energy + width, *strain = force + force_rows * width;
-      const Workspace workspace;
+      const Workspace& workspace = Workspace::here();
       workspace->features(workspace.scratch(), model(width), structure.atoms,
                           {energy, forces ? force : nullptr, virial ? strain : nullptr});
       gather(energy, 1, width, by_energy.data());
@@ -296,7 +334,7 @@ class Interactions {
         part.forces = own[t].data();
         part.virial = own[t].data() + 3 * count;
       }
-      const Workspace workspace;
+      const Workspace& workspace = Workspace::here();
       workspace->evaluate(workspace.scratch(), model(0), atoms, count * t / threads, count * (t + 1) / threads, part);
     };
     std::vector<std::thread> others;
@@ -309,6 +347,42 @@ class Interactions {
     }
   }
 };
+
+nb::tuple find_neighbours(Input<double, 2> cell, Input<double, 2> inverse, Input<double, 1> origin,
+                          const std::vector<bool>& periodic, Input<double, 2> positions, double cutoff) {
+  require(cell.shape(0) == 3 && cell.shape(1) == 3 && inverse.shape(0) == 3 && inverse.shape(1) == 3 &&
+              origin.shape(0) == 3 && periodic.size() == 3 && positions.shape(1) == 3 && cutoff > 0,
+          "the arrays of a structure do not fit together");
+  Box box{};
+  std::copy_n(cell.data(), 9, box.cell);
+  std::copy_n(inverse.data(), 9, box.inverse);
+  std::copy_n(origin.data(), 3, box.origin);
+  for (int axis = 0; axis < 3; ++axis) {
+    const double* dual = box.inverse + axis;
+    box.heights[axis] = 1 / std::sqrt(dual[0] * dual[0] + dual[3] * dual[3] + dual[6] * dual[6]);
+    box.periodic[axis] = periodic[axis];
+    require(std::isfinite(box.heights[axis]) && box.heights[axis] > 0, "the cell has no volume");
+  }
+  for (std::size_t p = 0; p < positions.size(); ++p) require(std::isfinite(positions.data()[p]), "not finite");
+  const std::size_t count = positions.shape(0);
+  auto starts = make_array<std::int64_t, 1>({count + 1});
+  const Workspace& workspace = Workspace::here();
+  std::int64_t found = 0;
+  {
+    nb::gil_scoped_release release;
+    found = workspace->find_neighbours(workspace.scratch(), box, positions.data(), static_cast<std::int64_t>(count),
+                                       cutoff, starts.data());
+  }
+  const std::size_t pairs = static_cast<std::size_t>(found);
+  auto indices = make_array<std::int64_t, 1>({pairs});
+  auto vectors = make_array<double, 2>({pairs, 3});
+  auto distances = make_array<double, 1>({pairs});
+  {
+    nb::gil_scoped_release release;
+    workspace->write_neighbours(workspace.scratch(), starts.data(), indices.data(), vectors.data(), distances.data());
+  }
+  return nb::make_tuple(starts, indices, vectors, distances);
+}
 
 }  // namespace
 }  // namespace madelung::uf3
@@ -328,6 +402,9 @@ NB_MODULE(_uf3, module) {
       .def("features", &Interactions::features, "starts"_a, "indices"_a, "vectors"_a, "distances"_a, "species"_a,
            "forces"_a = true, "virial"_a = false,
            "Derivatives by the coefficients: of the energy (P,), of the forces (3n, P) and of the virial (6, P).");
+  module.def("find_neighbours", &madelung::uf3::find_neighbours, "cell"_a, "inverse"_a, "origin"_a, "periodic"_a,
+             "positions"_a, "cutoff"_a,
+             "Where the neighbours of each atom start; their indices, vectors and distances.");
   module.def("instruction_sets", &madelung::uf3::instruction_sets, "What this machine can run, fastest first.");
   module.def("instruction_set", &madelung::uf3::instruction_set, "What is used.");
   module.def("set_instruction_set", &madelung::uf3::set_instruction_set, "name"_a, "Use another one (for tests).");

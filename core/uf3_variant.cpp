@@ -1,4 +1,5 @@
 // Compiled once per instruction set: MADELUNG_VARIANT names the namespace, the flags choose the instructions.
+#include "neighbours.hpp"
 #include "uf3_evaluate.hpp"
 #include "uf3_features.hpp"
 
@@ -8,6 +9,7 @@ namespace MADELUNG_VARIANT {
 struct Uf3State {
   Evaluator evaluator;
   Featurizer featurizer;
+  NeighbourSearch search;
 };
 
 static bool runs_here() {
@@ -30,6 +32,16 @@ static void features(uf3::Scratch* scratch, const uf3::Model& model, const uf3::
   reinterpret_cast<Uf3State*>(scratch)->featurizer.run(model, atoms, rows);
 }
 
+static std::int64_t find_neighbours(uf3::Scratch* scratch, const uf3::Box& box, const double* positions,
+                                    std::int64_t count, double cutoff, std::int64_t* starts) {
+  return reinterpret_cast<Uf3State*>(scratch)->search.run(box, positions, count, cutoff, starts);
+}
+
+static void write_neighbours(uf3::Scratch* scratch, const std::int64_t* starts, std::int64_t* indices, double* vectors,
+                             double* distances) {
+  reinterpret_cast<Uf3State*>(scratch)->search.write(starts, indices, vectors, distances);
+}
+
 }  // namespace MADELUNG_VARIANT
 
 #define MADELUNG_TEXT_OF(name) #name
@@ -39,6 +51,7 @@ static void features(uf3::Scratch* scratch, const uf3::Model& model, const uf3::
 
 extern const uf3::Variant uf3::MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
     MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
-    MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::evaluate,  MADELUNG_VARIANT::features};
+    MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::evaluate,  MADELUNG_VARIANT::features,
+    MADELUNG_VARIANT::find_neighbours, MADELUNG_VARIANT::write_neighbours};
 
 }  // namespace madelung

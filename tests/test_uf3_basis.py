@@ -122,7 +122,9 @@ def test_terms_are_functions_of_distances() -> None:
     distances = np.linspace(0.35, 3.9, 50)
     expected = BSpline(pair.knots, pair.coefficients, 3)(distances)
     np.testing.assert_allclose(pair(distances), expected, atol=1e-14)
-    assert pair(np.array([0.1, 9.0])).tolist() == [0.0, 0.0]
+    near, first, beyond = pair(np.array([0.1, 0.3, 9.0]))
+    slope = BSpline(pair.knots, pair.coefficients, 3)(0.3, 1)
+    assert beyond == 0.0 and near == pytest.approx(first - 0.2 * slope)
     grid = triplet(distances[:, None], distances[None], np.array(2.0))
     assert grid.shape == (50, 50)
     np.testing.assert_allclose(grid, grid.T, atol=1e-12)

@@ -179,6 +179,11 @@ def test_groups_are_left_out_exactly(tmp_path: Path) -> None:
     solution = equations.without("odd").solve()
     np.testing.assert_allclose(solution.coefficients, even.solve().coefficients, rtol=0, atol=1e-7)
     errors = equations.leave_groups_out()["odd"]
+    together, _ = assemble(data, SETTINGS, by_group=False)
+    assert set(together.groups) == {""}
+    one, other = together.sums()["forces"], equations.sums()["forces"]
+    assert one.count == other.count
+    np.testing.assert_allclose(one.gram, other.gram, rtol=1e-10, atol=1e-10)
     found = potential_of(SETTINGS.basis(), solution.coefficients)
     missed = [found.evaluate(o.crystal).forces - o.forces for o in data if o.group == "odd"]
     assert errors["forces"] == pytest.approx(
@@ -320,9 +325,9 @@ def tungsten(rows: set[int]) -> Iterator[Configuration]:
 
 
 def test_tungsten_is_learnt_as_published() -> None:
-    """No worse than the published learning curve at n = 128: 8.4 meV/atom, .19 eV/Å."""
+    """No worse than the best published fit to 137 configurations: 8.3 meV/atom, .163 eV/Å."""
     rows = np.random.default_rng(0).permutation(9691)
-    fit = fit_uf3(tungsten(set(rows[:128])), UF3Settings(elements=("W",)))
+    fit = fit_uf3(tungsten(set(rows[:137])), UF3Settings(elements=("W",)))
     tests, _ = assemble(tungsten(set(rows[-200:])), fit.equations.settings)
     errors = tests.errors(fit.solution.coefficients)
-    assert errors["energy"] < 0.0084 and errors["forces"] < 0.19
+    assert errors["energy"] < 0.0083 and errors["forces"] < 0.163

@@ -139,6 +139,18 @@ def test_energy_is_its_definition(uneven: bool) -> None:
     )
 
 
+def test_pairs_below_the_first_knot() -> None:
+    """They are on the tangent of V2: in energies, forces and features alike."""
+    basis = binary_settings().basis()
+    vector = np.random.default_rng(0).normal(size=basis.size)
+    potential = potential_of(basis, vector)
+    close = Crystal(np.eye(3), [[0.0, 0.0, 0.0], [0.25, 0.1, 0.0]], [11, 17], False)
+    assert potential.evaluate(close).energy == pytest.approx(brute_force(potential, close))
+    validate_force_field(potential, [close])
+    features = Featurizer(basis)(close)
+    assert features.energy @ vector == pytest.approx(potential.evaluate(close).energy)
+
+
 @pytest.mark.parametrize("uneven", [False, True])
 def test_it_is_a_sound_force_field(uneven: bool) -> None:
     potential = random_potential(binary_settings(uneven=uneven).basis())
@@ -276,7 +288,7 @@ def test_published_tungsten_potential() -> None:
     """
     if not DATA.exists():
         pytest.skip("the tungsten data are not at hand")
-    potential = UF3Potential.load(DATA / "uf3_tungsten/manuscript_uf23.json")
+    potential = load_force_field(DATA / "uf3_tungsten/manuscript_uf23.json")
     # Of these data, row n is the authors' n + 2.
     training = set(np.loadtxt(DATA / "uf3_tungsten/training_idx.txt", dtype=int) - 2)
     path = DATA / "W_szlachta_9691.extxyz.xz"

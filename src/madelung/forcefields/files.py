@@ -81,7 +81,8 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
 
 
 def _from_json(data: Mapping[str, Any], source: str) -> ForceField:
-    name = data.get("format")
+    # Files of UF3's authors do not state a format.
+    name = "madelung-uf3" if {"solution", "knots"} <= set(data) else data.get("format")
     if name not in _JSON_READERS:
         raise ForceFieldError(
             f"{source}: the format {name!r} is not known; it must be one of "

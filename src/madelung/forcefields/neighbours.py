@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +52,44 @@ def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
     cutoff
         Distance in Å.
     """
+    return _by_vesin(crystal, cutoff) if _core() is None else _by_core(crystal, cutoff)
+
+
+@cache
+def _core() -> Any:
+    """The native core; None where it is not built."""
+    if importlib.util.find_spec("madelung._uf3") is None:
+        return None
+    return importlib.import_module("madelung._uf3")
+
+
+def _by_core(crystal: Crystal, cutoff: float) -> Neighbours:
+    positions = np.ascontiguousarray(to_numpy(crystal.positions), dtype=np.float64)
+    cell, origin = _box(crystal, positions)
+    inverse = np.ascontiguousarray(np.linalg.inv(cell))
+    periodic = [bool(value) for value in crystal.pbc]
+    return Neighbours(*_core().find_neighbours(cell, inverse, origin, periodic, positions, cutoff))
+
+
+def _box(
+    crystal: Crystal, positions: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A cell and its origin; along directions that are not periodic it holds all atoms."""
+    cell = np.array(to_numpy(crystal.cell), dtype=np.float64)
+    origin = np.zeros(3)
+    if crystal.pbc.all():
+        crystal.require_periodic()
+        return cell, origin
+    periodic = cell[crystal.pbc]
+    across = np.eye(3) if len(periodic) == 0 else np.linalg.svd(periodic)[2][len(periodic) :]
+    for axis, direction in zip(np.flatnonzero(~crystal.pbc), across, strict=True):
+        places = positions @ direction
+        cell[axis] = direction * (np.ptp(places) + 1.0)
+        origin += direction * (places.min() - 0.5)
+    return cell, origin
+
+
+def _by_vesin(crystal: Crystal, cutoff: float) -> Neighbours:
     from vesin import NeighborList
 
     reach = max(cutoff, _SHORTEST_SEARCH)

@@ -131,12 +131,15 @@ class PairFunction:
         return "-".join(ELEMENT_SYMBOLS[number] for number in self.species)
 
     def __call__(self, distances: _Array) -> _Array:
-        """Return V2 in eV at distances in Å; zero outside the knots."""
+        """Return V2 in eV at distances in Å: below the knots its tangent, beyond them zero."""
         from scipy.interpolate import BSpline
 
-        spline = BSpline(self.knots, self.coefficients, 3, extrapolate=False)
-        values: _Array = np.nan_to_num(spline(distances))
-        return values
+        spline = BSpline(self.knots, self.coefficients, 3)
+        breaks = break_points(self.knots)
+        held = np.clip(distances, breaks[0], breaks[-1])
+        values = spline(held) + spline(breaks[0], 1) * np.minimum(distances - held, 0.0)
+        result: _Array = np.where(distances < breaks[-1], values, 0.0)
+        return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,6 +77,7 @@ def fit_uf3(
     *,
     progress: Advance | None = None,
     threads: int = 1,
+    by_group: bool = True,
 ) -> UF3Fit:
     """Fit a UF3 potential; the data are read once and need not fit into memory.
 
@@ -90,13 +91,18 @@ def fit_uf3(
         Called with the number of configurations that are done.
     threads
         How many structures are worked on at a time.
+    by_group
+        Whether sums are kept for each group of configurations apart, so that groups can be left
+        out. Each takes up to three matrices of the square of the number of coefficients.
 
     Raises
     ------
     ForceFieldError
         If no configuration can be used.
     """
-    equations, skipped = assemble(configurations, settings, progress=progress, threads=threads)
+    equations, skipped = assemble(
+        configurations, settings, progress=progress, threads=threads, by_group=by_group
+    )
     if not equations.groups:
         first = f"; the first problem: {skipped[0]}" if skipped else ""
         raise ForceFieldError(f"no configuration can be used{first}")
@@ -122,8 +128,9 @@ def assemble(
     *,
     progress: Advance | None = None,
     threads: int = 1,
+    by_group: bool = True,
 ) -> tuple[NormalEquations, list[str]]:
-    """Make the normal equations of a fit.
+    """Make the normal equations of a fit; parameters are those of :func:`fit_uf3`.
 
     Returns
     -------
@@ -140,13 +147,14 @@ def assemble(
         if isinstance(features, Exception):
             skipped.append(f"{data.id}: {features}")
         else:
-            if data.group not in waiting:
-                waiting[data.group] = _Waiting(equations.group(data.group))
-            waiting[data.group].put(data, features)
+            group = data.group if by_group else ""
+            if group not in waiting:
+                waiting[group] = _Waiting(equations.group(group))
+            waiting[group].put(data, features)
         if progress is not None:
             progress(done)
-    for group in waiting.values():
-        group.finish()
+    for rest in waiting.values():
+        rest.finish()
     return equations, skipped
 
 

@@ -78,15 +78,15 @@ class Moments:
         gram = upper + np.triu(upper, 1).T
         return Moments(gram, self.moment, self.squares, self.total, self.count)
 
-    def __add__(self, other: Moments) -> Moments:
-        """Return the sums over both sets of rows."""
-        return Moments(
-            self.gram + other.gram,
-            self.moment + other.moment,
-            self.squares + other.squares,
-            self.total + other.total,
-            self.count + other.count,
-        )
+    def include(self, other: Moments) -> None:
+        """Add the sums over other rows."""
+        if other.count == 0:
+            return
+        self.gram += other.gram
+        self.moment += other.moment
+        self.squares += other.squares
+        self.total += other.total
+        self.count += other.count
 
     def __sub__(self, other: Moments) -> Moments:
         """Return the sums without some of their rows."""
@@ -208,7 +208,7 @@ class NormalEquations:
         for quantity in _QUANTITIES:
             total = Moments.zeros(self.basis.size)
             for group in self.groups.values():
-                total = total + group[quantity]
+                total.include(group[quantity])
             result[quantity] = total.whole()
         return result
 

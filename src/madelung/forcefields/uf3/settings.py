@@ -91,7 +91,7 @@ class UF3Settings(BaseModel):
     trailing: int = Field(
         3, ge=0, le=3, description="Coefficients that are zero at the cutoff, for smoothness."
     )
-    kappa: float = Field(0.3, ge=0, le=1, description="Weight of energies; forces have the rest.")
+    kappa: float = Field(0.1, ge=0, le=1, description="Weight of energies; forces have the rest.")
     stress_weight: float = Field(
         0.0, ge=0, description="Weight of stresses beside that of energies and forces."
     )
