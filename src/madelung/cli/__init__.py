@@ -25,6 +25,7 @@ _COMMANDS = (
     "benchmark",
     "models",
     "data",
+    "run",
 )
 
 
