@@ -17,6 +17,7 @@ import pytest
 from ase.calculators.emt import EMT
 
 from madelung.examples import EXAMPLE_NAMES, example_path
+from madelung.forcefields.complete_pairs import CompletePairs
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -66,6 +67,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{example}.cif").write_text(text, encoding="utf-8")
         (tmp_path / "folder" / f"{example}.cif").write_text(text, encoding="utf-8")
     write_reference_data(tmp_path)
+    pairs = {"Na-Cl": "buckingham:1256.3:0.32:7.0", "Cl-Cl": "buckingham:3485.5:0.32:70.0"}
+    CompletePairs(pairs, charges={"Na": 1.0, "Cl": -1.0}).save(tmp_path / "salt.json")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

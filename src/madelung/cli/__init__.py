@@ -26,6 +26,7 @@ _COMMANDS = (
     "fit",
     "models",
     "data",
+    "run",
 )
 
 

@@ -32,8 +32,8 @@ class Checkpoint:
     lengths
         Bytes that the log and the trajectory had.
     arrays
-        Positions, momenta, cell, numbers, pbc, masses and charges if they are set; and, with the prefix ``state:``, what the
-        integrator holds.
+        Positions, momenta, cell, numbers, pbc, masses and charges if they are set; and, with the
+        prefix ``state:``, what the integrator holds.
     """
 
     step: int

@@ -210,13 +210,8 @@ class _Run:
 
     def start(self, atoms: Any) -> None:
         """Begin with velocities of the temperature."""
-        from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
-
         if not atoms.has("momenta"):
-            MaxwellBoltzmannDistribution(
-                atoms, temperature_K=self.settings.temperature, rng=self.generator
-            )
-            Stationary(atoms)
+            atoms.set_momenta(_momenta(atoms, self.settings.temperature, self.generator))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.atoms = atoms
         self.dynamics = integrator(atoms, self.settings, self.generator)
@@ -316,6 +311,15 @@ class _Run:
             "volume_A3": float(atoms.get_volume()) if periodic else nan,
             "pressure_GPa": _pressure(atoms) if periodic else nan,
         }
+
+
+def _momenta(atoms: Any, temperature: float, generator: np.random.Generator) -> Any:
+    """Maxwell and Boltzmann's momenta; those of the whole are taken away, mass by mass."""
+    from ase.units import kB
+
+    masses = atoms.get_masses()[:, None]
+    momenta = generator.standard_normal((len(atoms), 3)) * np.sqrt(masses * kB * temperature)
+    return momenta - masses * momenta.sum(axis=0) / masses.sum()
 
 
 def _pressure(atoms: Any) -> float:
