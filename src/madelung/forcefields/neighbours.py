@@ -12,6 +12,9 @@ from madelung.crystal import Crystal
 
 __all__ = ["Neighbours", "find_neighbours"]
 
+# Vesin divides the cell into boxes of the cutoff's size; too many of them cost more than pairs.
+_SHORTEST_SEARCH = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
@@ -47,11 +50,16 @@ def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
     """
     from vesin import NeighborList
 
-    search = NeighborList(cutoff=cutoff, full_list=True, sorted=True, n_threads=1)
+    reach = max(cutoff, _SHORTEST_SEARCH)
+    search = NeighborList(cutoff=reach, full_list=True, sorted=True, n_threads=1)
     positions, cell = to_numpy(crystal.positions), to_numpy(crystal.cell)
     first, second, vectors, distances = search.compute(
         points=positions, box=cell, periodic=crystal.pbc, quantities="ijDd"
     )
+    if cutoff < reach:
+        near = distances < cutoff
+        first, second = first[near], second[near]
+        vectors, distances = vectors[near], distances[near]
     counts = np.bincount(first.astype(np.int64), minlength=len(crystal))
     starts = np.concatenate([[0], np.cumsum(counts)])
     return Neighbours(

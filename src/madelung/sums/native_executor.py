@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from madelung.errors import CrystalError
 from madelung.sums.job import Job, Outcome
 
-__all__ = ["run_native"]
+__all__ = ["native_gradient", "run_native"]
 
 _core: Any = importlib.import_module("madelung._core")
 
@@ -48,3 +48,38 @@ def run_native(job: Job, tolerances: NDArray[np.float64]) -> Outcome:
     except RuntimeError as problem:
         raise CrystalError(str(problem)) from None
     return Outcome(np.asarray(values), np.asarray(certificates))
+
+
+def native_gradient(
+    job: Job, tolerances: NDArray[np.float64], cotangent: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Differentiate a combination of sums with the native core.
+
+    Parameters
+    ----------
+    job
+        Crystals and potentials, none of them tensors.
+    tolerances
+        (B, P) errors that are allowed.
+    cotangent
+        What each sum is multiplied by, in the flat layout or for one crystal (P, n, n).
+
+    Returns
+    -------
+    by_position : (N, 3) array
+    by_cell : (B, 3, 3) array
+        At fixed Cartesian positions.
+
+    Raises
+    ------
+    CrystalError
+        If a cell is so thin that its cutoffs take in too many lattice points.
+    """
+    parameters = np.array([potential.number for potential in job.potentials])
+    arguments = job.native_arguments(job.cells, job.positions, parameters, tolerances)
+    flat = np.ascontiguousarray(cotangent.reshape(len(job.potentials), -1))
+    try:
+        by_position, by_cell, _ = _core.gradient(*arguments, flat)
+    except RuntimeError as problem:
+        raise CrystalError(str(problem)) from None
+    return np.asarray(by_position), np.asarray(by_cell)

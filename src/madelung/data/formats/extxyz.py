@@ -15,7 +15,7 @@ from madelung.data.records import Record
 from madelung.errors import CrystalError, DatasetError
 from madelung.readers.ase_formats import read_with_ase
 
-__all__ = ["read_extxyz"]
+__all__ = ["iterate_frames", "read_extxyz"]
 
 _ID_KEYS = ("id", "material_id", "jid", "name")
 
@@ -48,7 +48,7 @@ def read_extxyz(
         If the file is missing, damaged or cut off.
     """
     with open_text(path) as lines:
-        for number, frame in enumerate(_frames(lines, path)):
+        for number, frame in enumerate(iterate_frames(lines, path)):
             if isinstance(frame, DatasetError):
                 yield frame
                 return
@@ -62,7 +62,16 @@ def read_extxyz(
                 yield record
 
 
-def _frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
+def iterate_frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
+    """Yield the text of each frame; after one whose size cannot be read, an error ends it.
+
+    Parameters
+    ----------
+    lines
+        The opened file.
+    path
+        Its name, for messages.
+    """
     number, line = 0, lines.readline()
     while line:
         if line.strip():

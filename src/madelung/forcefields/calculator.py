@@ -1,0 +1,61 @@
+"""The face that a force field has in ASE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from madelung.crystal import Crystal
+from madelung.forcefields.interface import ForceField
+
+__all__ = ["ForceFieldCalculator"]
+
+
+class ForceFieldCalculator(Calculator):
+    """ASE calculator of a force field, for crystals, slabs and molecules.
+
+    Parameters
+    ----------
+    force_field
+        The force field.
+
+    Notes
+    -----
+    Gives ``energy``, ``free_energy`` (the same), ``energies``, ``forces``, and, where the
+    structure is periodic in three directions, ``stress``; elsewhere ASE raises
+    ``PropertyNotImplementedError`` when it is asked for the stress.
+
+    Raises
+    ------
+    ForceFieldError
+        When a structure is evaluated whose elements the force field does not know.
+    """
+
+    # ASE declares a list here.
+    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
+
+    def __init__(self, force_field: ForceField) -> None:
+        super().__init__()
+        self.force_field = force_field
+
+    def calculate(
+        self,
+        atoms: Any = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the force field; called by ASE."""
+        super().calculate(atoms, properties, system_changes)
+        evaluation = self.force_field.evaluate(Crystal.from_ase(self.atoms))
+        self.results = {
+            "energy": evaluation.energy,
+            "free_energy": evaluation.energy,
+            "energies": evaluation.energies,
+            "forces": np.array(evaluation.forces),
+        }
+        if evaluation.volume > 0.0:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(evaluation.stress)

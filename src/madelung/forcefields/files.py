@@ -1,0 +1,97 @@
+"""Force fields from files, whose format is told from their content."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from madelung.data.formats.text import open_text
+from madelung.errors import DatasetError, ForceFieldError
+from madelung.forcefields.interface import ForceField
+
+__all__ = ["load_force_field"]
+
+# Readers are imported when they are needed: "module:function" or "module:class.method".
+
+# JSON files by what they say under "format"; called with the object and the file's name.
+_JSON_READERS: dict[str, str] = {
+    "madelung-complete-pairs": "madelung.forcefields.complete_pairs:CompletePairs.from_object",
+}
+
+# Other text files: what tells the format from the text, and the reader, called with the path.
+_TEXT_READERS: list[tuple[Callable[[str], bool], str]] = []
+
+
+def load_force_field(source: Any) -> ForceField:
+    """Return a force field from a file.
+
+    Parameters
+    ----------
+    source
+        A path; the file may be compressed. What its JSON holds, or a force field, are taken too.
+
+    Returns
+    -------
+    ForceField
+
+    Raises
+    ------
+    ForceFieldError
+        If the file is missing or damaged, or its format is not known.
+    """
+    if isinstance(source, ForceField):
+        return source
+    if isinstance(source, Mapping):
+        return _from_json(source, "the object")
+    if not isinstance(source, str | os.PathLike):
+        raise ForceFieldError(
+            f"an object of type {type(source).__name__!r} is no force field; give a path"
+        )
+    path = Path(source)
+    try:
+        with open_text(path) as stream:
+            text = stream.read()
+    except DatasetError as error:
+        raise ForceFieldError(str(error)) from None
+    if text.lstrip().startswith("{"):
+        return _from_json(_parsed(text, path), str(path))
+    for recognises, reader in _TEXT_READERS:
+        if recognises(text):
+            result: ForceField = _imported(reader)(path)
+            return result
+    raise ForceFieldError(
+        f"{path}: the format is not known; it is none of {', '.join(_JSON_READERS)} (JSON with "
+        "the key 'format')"
+    )
+
+
+def _parsed(text: str, path: Path) -> Mapping[str, Any]:
+    try:
+        data: Mapping[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ForceFieldError(f"{path}: damaged JSON ({error}); write the file again") from None
+    return data
+
+
+def _from_json(data: Mapping[str, Any], source: str) -> ForceField:
+    name = data.get("format")
+    if name not in _JSON_READERS:
+        raise ForceFieldError(
+            f"{source}: the format {name!r} is not known; it must be one of "
+            f"{', '.join(_JSON_READERS)}"
+        )
+    result: ForceField = _imported(_JSON_READERS[name])(data, source)
+    return result
+
+
+def _imported(reader: str) -> Callable[..., Any]:
+    module, _, names = reader.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    reading: Callable[..., Any] = found
+    return reading
