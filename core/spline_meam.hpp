@@ -12,7 +12,7 @@ namespace madelung {
 // In interval s the value is ((c3 t + c2) t + c1) t + c0, where t is the distance from the interval's left knot (from
 // the first knot in interval 0) in units of the spacing.
 struct CubicTable {
-  double origin, spacing;
+  double origin, spacing, inverse;  // of the spacing
   int intervals;               // between knots
   double limit;                // from here on the function is zero
   bool over_distance;          // the function is the table's value divided by its argument

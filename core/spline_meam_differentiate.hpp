@@ -2,6 +2,8 @@
 // "Derivatives by the coefficients" of docs/theory/spline-potentials.md.
 #pragma once
 
+#include <utility>
+
 #include "spline_meam_neighbourhood.hpp"
 #include "spline_meam_tables.hpp"
 
@@ -21,7 +23,7 @@ class Differentiator {
     prepare();
     std::fill(by_density_.begin(), by_density_.end(), 0.0);
     double energy = 0, density = 0;
-    for_each_neighbour([&](int other, std::ptrdiff_t j, bool near) {
+    for_each_neighbour([&](int, std::ptrdiff_t j, bool) {
       Neighbour& one = neighbours_[j];
       energy += 0.5 * one.pair.value;
       density += one.density.value;
@@ -29,8 +31,8 @@ class Differentiator {
         out_.energies[atom * count_ + one.pair_weights.first + m] += 0.5 * one.pair_weights.value[m];
         by_density_[one.density_weights.first + m] += one.density_weights.value[m];
       }
-      if (near) density += add_angles(other, j);
     });
+    density += add_angles();
     const CubicTable& table = model_.splines[model_.embedding[type_]];
     const Point embedding = point_of(table, density);
     const Weights weights = weights_of(table, density);
@@ -53,6 +55,7 @@ class Differentiator {
     Weights pair_weights, density_weights, bond_weights;
     double across[3];   // derivative of the density by the direction of j, divided by f(j)/r(j)
     double around;      // sum over k of f(k) g(jk)
+    Sums whole;         // sums over k of f(k) times the lanes
   };
 
   template <class Work>
@@ -66,6 +69,7 @@ class Differentiator {
 
   void prepare() {
     neighbours_.resize(near_.size);
+    angular_neighbours_.clear();
     directions_.require(near_.size);
     sums_.require(near_.size * angular_);
     for_each_neighbour([&](int other, std::ptrdiff_t j, bool near) {
@@ -82,38 +86,50 @@ class Differentiator {
       const CubicTable& bond = model_.splines[model_.bond[other]];
       one.bond = point_of(bond, r);
       one.bond_weights = weights_of(bond, r);
+      one.whole = Sums{};
+      angular_neighbours_.push_back({other, j});
+      std::fill(sums_.data() + j * angular_, sums_.data() + (j + 1) * angular_, Sums{});
     });
   }
 
-  double add_angles(int type, std::ptrdiff_t j) {
-    Sums* sums = sums_.data() + j * angular_;
-    std::fill(sums, sums + angular_, Sums{});
-    Sums whole{};
-    for (int other = 0; other < model_.types; ++other) {
-      const Block& block = near_.blocks[other];
-      if (block.near == 0) continue;
-      const CubicTable& angle = model_.splines[model_.angle[type * model_.types + other]];
-      for (std::ptrdiff_t k = block.begin; k < block.begin + block.near; ++k) {
-        if (k == j) continue;
+  double add_angles() {
+    const std::size_t count = angular_neighbours_.size();
+    for (std::size_t first = 0; first < count; ++first)
+      for (std::size_t second = first + 1; second < count; ++second) {
+        const auto [type, j] = angular_neighbours_[first];
+        const auto [other, k] = angular_neighbours_[second];
+        const CubicTable& angle = model_.splines[model_.angle[type * model_.types + other]];
         const double cosine = near_.x[j] * near_.x[k] + near_.y[j] * near_.y[k] + near_.z[j] * near_.z[k];
         const Point g = point_of(angle, cosine);
         const Weights weights = weights_of(angle, cosine);
-        const Neighbour& third = neighbours_[k];
-        Sums turned = directions_[k];
-        turned[4] = cosine;
-        Sums term = g.slope * turned;
-        term[0] = g.value;
-        whole += third.bond.value * term;
-        Sums* by_bond = sums + (third.bond_weights.first - first_);
-        for (int m = 0; m < 4; ++m) by_bond[m] += third.bond_weights.value[m] * term;
-        const Sums bond_turned = third.bond.value * turned, bond = {third.bond.value};
-        Sums* by_angle = sums + (weights.first - first_);
-        for (int m = 0; m < 4; ++m) by_angle[m] += weights.value[m] * bond + weights.slope[m] * bond_turned;
+        add_angle(j, k, cosine, g, weights);
+        add_angle(k, j, cosine, g, weights);
       }
-    }
+    double density = 0;
+    for (const auto& [type, j] : angular_neighbours_) density += finish_angles(j);
+    return density;
+  }
+
+  void add_angle(std::ptrdiff_t j, std::ptrdiff_t k, double cosine, const Point& g, const Weights& weights) {
+    const Neighbour& third = neighbours_[k];
+    Sums* sums = sums_.data() + j * angular_ - first_;
+    Sums turned = directions_[k];
+    turned[4] = cosine;
+    Sums term = g.slope * turned;
+    term[0] = g.value;
+    neighbours_[j].whole += third.bond.value * term;
+    Sums* by_bond = sums + third.bond_weights.first;
+    for (int m = 0; m < 4; ++m) by_bond[m] += third.bond_weights.value[m] * term;
+    const Sums bond_turned = third.bond.value * turned, bond = {third.bond.value};
+    Sums* by_angle = sums + weights.first;
+    for (int m = 0; m < 4; ++m) by_angle[m] += weights.value[m] * bond + weights.slope[m] * bond_turned;
+  }
+
+  double finish_angles(std::ptrdiff_t j) {
+    const Sums* sums = sums_.data() + j * angular_;
     Neighbour& one = neighbours_[j];
-    one.around = whole[0];
-    for (int a = 0; a < 3; ++a) one.across[a] = whole[1 + a] - whole[4] * directions_[j][1 + a];
+    one.around = one.whole[0];
+    for (int a = 0; a < 3; ++a) one.across[a] = one.whole[1 + a] - one.whole[4] * directions_[j][1 + a];
     for (int m = 0; m < 4; ++m) by_density_[one.bond_weights.first + m] += 0.5 * one.bond_weights.value[m] * one.around;
     for (std::ptrdiff_t p = 0; p < angular_; ++p) by_density_[first_ + p] += 0.5 * one.bond.value * sums[p][0];
     return 0.5 * one.bond.value * one.around;
@@ -192,6 +208,7 @@ class Differentiator {
   int type_ = 0;
   std::ptrdiff_t count_, first_, angular_;
   std::vector<Neighbour> neighbours_;
+  std::vector<std::pair<int, std::ptrdiff_t>> angular_neighbours_;  // type and place
   Buffer<Sums> directions_, sums_;
   std::vector<double> own_, pull_, by_density_;
 };

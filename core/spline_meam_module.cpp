@@ -74,7 +74,7 @@ struct Model : SplineModel {
     const std::size_t rows = coefficients.shape(0);
     if (rows < 3 || coefficients.shape(1) != 4 || !(spacing > 0))
       throw nb::value_error("a table has four columns, at least one interval, and a positive spacing");
-    CubicTable table{origin, spacing, static_cast<int>(rows) - 2, limit, over_distance, parameters, {}};
+    CubicTable table{origin, spacing, 1.0 / spacing, static_cast<int>(rows) - 2, limit, over_distance, parameters, {}};
     for (int power = 0; power < 4; ++power) {
       table.coefficients[power].assign((rows + 15) / 8 * 8, 0.0);
       for (std::size_t row = 0; row < rows; ++row)

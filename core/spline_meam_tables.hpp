@@ -88,7 +88,7 @@ class Lookup {
 };
 
 inline Point point_of(const CubicTable& table, double x) {
-  const double inverse = 1.0 / table.spacing, scaled = (x - table.origin) * inverse;
+  const double inverse = table.inverse, scaled = (x - table.origin) * inverse;
   const double interval = std::min(std::max(std::floor(scaled), -1.0), static_cast<double>(table.intervals));
   const double t = scaled - std::max(interval, 0.0);
   const int s = static_cast<int>(interval) + 1;
@@ -105,7 +105,7 @@ struct Weights {
 };
 
 inline Weights weights_of(const CubicTable& table, double x) {
-  const double inverse = 1.0 / table.spacing, scaled = (x - table.origin) * inverse;
+  const double inverse = table.inverse, scaled = (x - table.origin) * inverse;
   const double interval = std::min(std::max(std::floor(scaled), 0.0), table.intervals - 1.0);
   const double t = std::min(std::max(scaled - interval, 0.0), 1.0), outside = scaled - interval - t, u = 1 - t;
   Weights result{table.parameter + static_cast<std::ptrdiff_t>(interval),
