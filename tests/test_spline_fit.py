@@ -55,7 +55,9 @@ def labelled(potential: SplineMEAM, seed: int, count: int = 6) -> list[Configura
     structures = [Crystal.from_ase(random_structure(seed + n, symbols)) for n in range(count)]
     found = [potential.evaluate(one) for one in structures]
     return [
-        Configuration(f"{n}", one, result.energy - 2.5 * len(one), result.forces)
+        Configuration(
+            f"{n}", one, result.energy - 2.5 * len(one), result.forces, result.stress if n else None
+        )
         for n, (one, result) in enumerate(zip(structures, found, strict=True))
     ]
 
@@ -67,7 +69,7 @@ def objective_of(seed: int) -> tuple[Objective, np.ndarray]:
     reference = reference_of(labelled(potential, seed), potential.numbers, potential.cutoff)
     free = parameters.free(potential)
     free = free + 0.1 * np.random.default_rng(seed).normal(size=free.size)
-    return Objective(reference, parameters, 0.01, 0.2), free
+    return Objective(reference, parameters, 0.01, 0.2, stress_scale=0.05), free
 
 
 @given(seed=st.integers(0, 2**32 - 1))

@@ -171,7 +171,7 @@ class CubicSpline:
 class TabulatedFunction:
     """A function tabulated in equal steps, with the cubics that LAMMPS's EAM lays through it.
 
-    Its slopes at the points are differences of third order, of first order at the ends: equation 6
+    Its slopes at the points are differences of third order, of first order at the ends: equation 5
     of docs/theory/spline-potentials.md. Left of the table the first cubic goes on, right of it a
     straight line.
 

@@ -106,7 +106,7 @@ def fit_spline_meam(
     resume: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> SplineMEAMFit:
-    """Fit a spline MEAM to energies and forces.
+    """Fit a spline MEAM to energies and forces, and stresses if the settings say so.
 
     Energies are fitted up to a shift per atom of each element. Writes ``potential.meam.spline``,
     ``potential.json`` and ``report.json`` to the folder, beside the state of all starts.
@@ -226,7 +226,13 @@ class _Job:
     def _objective(self, reference: Reference, parameters: Parameters) -> Objective:
         s = self.settings
         return Objective(
-            reference, parameters, s.energy_scale, s.force_scale, s.density_weight, s.smoothness
+            reference,
+            parameters,
+            s.energy_scale,
+            s.force_scale,
+            s.density_weight,
+            s.smoothness,
+            s.stress_scale,
         )
 
     def start(self, number: int) -> _State:
@@ -340,8 +346,12 @@ class _Job:
         errors = state.report.get("validation")
         if errors is None:
             return state.loss
-        scales = self.settings.energy_scale, self.settings.force_scale
-        return float((errors["energy"] / scales[0]) ** 2 + (errors["force"] / scales[1]) ** 2)
+        settings = self.settings
+        merit = (errors["energy"] / settings.energy_scale) ** 2
+        merit += (errors["force"] / settings.force_scale) ** 2
+        if settings.stress_scale is not None and errors["stress"] is not None:
+            merit += (errors["stress"] / settings.stress_scale) ** 2
+        return float(merit)
 
 
 def _in_words(report: dict[str, Any]) -> str:

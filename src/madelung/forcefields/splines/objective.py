@@ -6,7 +6,7 @@ Section "The loss" of docs/theory/spline-potentials.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -32,10 +32,13 @@ class Errors:
         In eV/atom.
     force
         Of components, in eV/Å.
+    stress
+        Of components, in eV/Å³; None where no stress is known or fitted.
     """
 
     energy: float
     force: float
+    stress: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,12 @@ class Reference:
         (n, 3) in eV/Å.
     compositions
         (m, T) how large a part of the atoms each element is.
+    stressed
+        (k,) structures whose stress is known.
+    stresses
+        (k, 3, 3) in eV/Å³.
+    volumes
+        (k,) in Å³.
     """
 
     system: Surroundings
@@ -61,6 +70,9 @@ class Reference:
     energies: NDArray[np.float64]
     forces: NDArray[np.float64]
     compositions: NDArray[np.float64]
+    stressed: NDArray[np.int64]
+    stresses: NDArray[np.float64]
+    volumes: NDArray[np.float64]
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -102,12 +114,17 @@ def reference_of(
     sizes = np.array([len(crystal) for crystal in crystals])
     energies = np.array([one.energy for one in configurations], dtype=np.float64)
     counts = np.array([[(c.numbers == number).sum() for number in numbers] for c in crystals])
+    stressed = [place for place, one in enumerate(configurations) if one.stress is not None]
+    stresses = [configurations[place].stress for place in stressed]
     return Reference(
         system=surroundings(crystals, numbers, cutoff),
         sizes=sizes,
         energies=energies / sizes,
         forces=np.concatenate([np.asarray(one.forces) for one in configurations]),
         compositions=counts / sizes[:, None],
+        stressed=np.array(stressed, dtype=np.int64),
+        stresses=np.array(stresses, dtype=np.float64).reshape(-1, 3, 3),
+        volumes=np.array([crystals[place].volume for place in stressed], dtype=np.float64),
     )
 
 
@@ -122,7 +139,7 @@ class Normal:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The loss as a function of the free numbers: equation 9.
+    """The loss as a function of the free numbers: equation 8.
 
     Parameters
     ----------
@@ -136,6 +153,8 @@ class Objective:
         Weight of densities outside the knots of the embedding function.
     smoothness
         Weight of second differences of coefficients.
+    stress_scale
+        Error in eV/Å³ that weighs as those; None: stresses are not fitted.
     """
 
     reference: Reference
@@ -143,7 +162,8 @@ class Objective:
     energy_scale: float
     force_scale: float
     density_weight: float = 1.0
-    smoothness: float = field(default=1e-3)
+    smoothness: float = 1e-3
+    stress_scale: float | None = None
 
     @cached_property
     def _roughness(self) -> NDArray[np.float64]:
@@ -164,42 +184,51 @@ class Objective:
 
     def loss(self, free: NDArray[np.float64]) -> float:
         """Return the loss."""
-        energies, densities, forces, _ = self.evaluate(self.parameters.potential(free))
-        return self._loss(free, *self._residuals(energies, densities, forces))
+        return self._loss(free, self._residuals(*self.evaluate(self.parameters.potential(free))))
 
-    def _loss(
-        self,
-        free: NDArray[np.float64],
-        energy: NDArray[np.float64],
-        force: NDArray[np.float64],
-        density: NDArray[np.float64],
-    ) -> float:
-        data = sum(float((part**2).sum()) for part in (energy, force, density))
+    def _loss(self, free: NDArray[np.float64], residuals: Sequence[NDArray[np.float64]]) -> float:
+        data = sum(float((part**2).sum()) for part in residuals)
         return data + float(free @ self._roughness @ free)
 
-    def _weights(self) -> tuple[float, float, float]:
-        structures, atoms = len(self.reference.sizes), len(self.reference.forces)
+    @cached_property
+    def _weights(self) -> tuple[float, float, float, float]:
+        """Factors of errors of energies, forces, densities and stresses."""
+        reference = self.reference
+        atoms, stressed = len(reference.forces), len(reference.stressed)
+        by_stress = 0.0
+        if self.stress_scale is not None and stressed:
+            by_stress = 1 / (self.stress_scale * np.sqrt(9 * stressed))
         return (
-            1 / (self.energy_scale * np.sqrt(structures)),
+            1 / (self.energy_scale * np.sqrt(len(reference.sizes))),
             1 / (self.force_scale * np.sqrt(3 * atoms)),
             self.density_weight * np.sqrt(1 / atoms),
+            by_stress,
         )
+
+    def _stresses(self, virials: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Stresses, or derivatives of them, where they are known: (9 k, …)."""
+        chosen = virials[self.reference.stressed]
+        volumes = self.reference.volumes.reshape(-1, *[1] * (chosen.ndim - 1))
+        return (chosen / volumes).reshape(-1, *chosen.shape[3:])
 
     def _residuals(
         self,
         energies: NDArray[np.float64],
         densities: NDArray[np.float64],
         forces: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        virials: NDArray[np.float64],
+    ) -> list[NDArray[np.float64]]:
         reference = self.reference
-        by_energy, by_force, by_density = self._weights()
+        by_energy, by_force, by_density, by_stress = self._weights
         per_atom = np.add.reduceat(energies, reference.starts) / reference.sizes
-        outside, _ = self._outside(densities)
-        return (
+        residuals = [
             by_energy * reference.without_shift(per_atom - reference.energies),
             by_force * (forces - reference.forces).ravel(),
-            by_density * outside,
-        )
+            by_density * self._outside(densities)[0],
+        ]
+        if by_stress:
+            residuals.append(by_stress * (self._stresses(virials) - reference.stresses.ravel()))
+        return residuals
 
     def _outside(
         self, densities: NDArray[np.float64]
@@ -215,38 +244,47 @@ class Objective:
     def normal(self, free: NDArray[np.float64]) -> Normal:
         """Return the loss with its gradient and Gauss-Newton matrix."""
         reference, potential = self.reference, self.parameters.potential(free)
-        energies, densities, forces, _, by_energies, by_densities, by_forces, _ = (
-            spline_core().differentiate(potential.model, *reference.system.arguments)
+        by_energy, by_force, by_density, by_stress = self._weights
+        found = spline_core().differentiate(
+            potential.model, *reference.system.arguments, bool(by_stress)
         )
-        by_energy, by_force, by_density = self._weights()
-        residuals = self._residuals(energies, densities, forces)
+        residuals = self._residuals(*found[:4])
+        by_energies, by_densities, by_forces, by_virials = found[4:]
         energy_rows = np.add.reduceat(by_energies, reference.starts) / reference.sizes[:, None]
-        _, slopes = self._outside(densities)
+        slopes = self._outside(found[1])[1]
         outside = np.flatnonzero(slopes)
-        rows = (
-            by_energy * reference.without_shift(energy_rows),
-            by_forces.reshape(-1, by_forces.shape[-1]),
-            by_density * slopes[outside, None] * by_densities[outside],
-        )
-        energy, force, density = residuals[0], residuals[1], residuals[2][outside]
-        matrix = rows[0].T @ rows[0] + by_force**2 * (rows[1].T @ rows[1]) + rows[2].T @ rows[2]
-        gradient = rows[0].T @ energy + by_force * (rows[1].T @ force) + rows[2].T @ density
+        rows = [
+            (by_energy, reference.without_shift(energy_rows), residuals[0]),
+            (by_force, by_forces.reshape(-1, by_forces.shape[-1]), residuals[1]),
+            (by_density, slopes[outside, None] * by_densities[outside], residuals[2][outside]),
+        ]
+        if by_stress:
+            rows.append((by_stress, self._stresses(by_virials), residuals[3]))
+        matrix = sum(weight**2 * (part.T @ part) for weight, part, _ in rows)
+        gradient = sum(weight * (part.T @ residual) for weight, part, residual in rows)
         to_coefficients, rough = self.parameters.coefficients, self._roughness
         return Normal(
-            self._loss(free, *residuals),
+            self._loss(free, residuals),
             to_coefficients.T @ gradient + rough @ free,
             to_coefficients.T @ matrix @ to_coefficients + rough,
         )
 
     def errors(self, potential: SplineMEAM) -> Errors:
         """Return the errors of a potential."""
-        energies, _, forces, _ = self.evaluate(potential)
+        energies, _, forces, virials = self.evaluate(potential)
         per_atom = np.add.reduceat(energies, self.reference.starts) / self.reference.sizes
         rest = self.reference.without_shift(per_atom - self.reference.energies)
         return Errors(
             float(np.sqrt((rest**2).mean())),
             float(np.sqrt(((forces - self.reference.forces) ** 2).mean())),
+            self._stress_error(virials),
         )
+
+    def _stress_error(self, virials: NDArray[np.float64]) -> float | None:
+        if self.stress_scale is None or len(self.reference.stressed) == 0:
+            return None
+        difference = self._stresses(virials) - self.reference.stresses.ravel()
+        return float(np.sqrt((difference**2).mean()))
 
     def density_ranges(self, free: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the least and the largest density of each type, (T, 2)."""

@@ -49,7 +49,7 @@ class FunctionShape:
 
     @cached_property
     def coefficients(self) -> NDArray[np.float64]:
-        """Linear map (N + 2, size) from free numbers to coefficients of B-splines: equation 8."""
+        """Linear map (N + 2, size) from free numbers to coefficients of B-splines: equation 7."""
         matrix = np.eye(self.count + 2)[:, : self.size]
         if self.vanishes:
             matrix[self.count, self.count - 1] = -0.5

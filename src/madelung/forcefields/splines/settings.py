@@ -31,6 +31,8 @@ class SplineMEAMSettings(BaseModel):
         Knots of each φ, ρ, U, f and g.
     energy_scale, force_scale
         Errors in eV/atom and eV/Å that weigh alike.
+    stress_scale
+        Error in eV/Å³ that weighs as those; None: stresses are not fitted.
     density_weight
         Weight of densities outside the knots of U.
     smoothness
@@ -70,6 +72,7 @@ class SplineMEAMSettings(BaseModel):
     angle_knots: Knots = 10
     energy_scale: Positive = 0.004
     force_scale: Positive = 0.2
+    stress_scale: Positive | None = None
     density_weight: float = Field(default=1.0, ge=0)
     smoothness: float = Field(default=1e-3, ge=0)
     starts: int = Field(default=8, ge=1)
