@@ -2,29 +2,29 @@
 
 ``python benchmarks/smeam_mlearn.py Si Mo … --data FOLDER --out FOLDER`` fits each element's
 training set and looks at the test set once, at the end. Errors of energies are after removal of
-the mean shift, as for the published spline MEAMs, whose errors stand beside. For each element the
-folder gets
+the mean shift, as for the published spline MEAMs (Vita and Trinkle 2021), whose errors stand beside
+if FOLDER/smeam holds them. For each element the folder gets ``potential.meam.spline``,
+``predictions.csv`` and ``run.json``; ``fit`` in it holds the state, so that ``--resume`` goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import header, versions, write_csv, write_json
 
 from madelung.forcefields.configurations import Configuration, read_configurations
-from madelung.forcefields.splines.fit import fit_spline_meam
-from madelung.forcefields.splines.lammps_files import read_meam_spline
+from madelung.forcefields.splines.fit import SplineMEAMFit, fit_spline_meam
+from madelung.forcefields.splines.lammps_files import read_meam_spline, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.settings import SplineMEAMSettings
-from madelung.outputs import whole_file
 
-# Chosen by the validation part of the training sets.
+# Cutoffs reach one or two shells beyond the published ones.
 SETTINGS: dict[str, dict[str, Any]] = {
     "Ni": {"cutoff": 5.0, "bond_cutoff": 4.2},
     "Cu": {"cutoff": 5.0, "bond_cutoff": 4.2},
@@ -33,13 +33,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Si": {"cutoff": 5.2, "bond_cutoff": 5.0},
     "Ge": {"cutoff": 5.4, "bond_cutoff": 5.2},
 }
-COMMON: dict[str, Any] = {"starts": 8, "polished": 2, "iterations": 100}
 
 
 def errors_of(
     potential: SplineMEAM, configurations: list[Configuration]
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Errors, and what is predicted of each configuration."""
+    """Errors, and what is predicted of each configuration, the mean shift removed."""
     rows, forces = [], []
     for one in configurations:
         found, atoms = potential.evaluate(one.crystal), len(one.crystal)
@@ -48,38 +47,40 @@ def errors_of(
         rows.append(
             {
                 "id": one.id,
+                "fold": "test",
+                "target": one.energy / atoms,
+                "prediction": found.energy / atoms,
                 "group": one.group,
                 "atoms": atoms,
-                "energy": one.energy / atoms,
-                "predicted": found.energy / atoms,
                 "force_rmse": float(np.sqrt((forces[-1] ** 2).mean())),
             }
         )
-    difference = np.array([row["predicted"] - row["energy"] for row in rows])
-    shift = float(difference.mean())
+    difference = np.array([row["prediction"] - row["target"] for row in rows])
     for row in rows:
-        row["predicted"] -= shift
+        row["prediction"] -= difference.mean()
     every = np.concatenate(forces)
     errors = {
-        "energy_meV": float(1000 * difference.std()),
-        "force_eV": float(np.sqrt((every**2).mean())),
-        "energy_MAE_meV": float(1000 * np.abs(difference - shift).mean()),
-        "force_MAE_eV": float(np.abs(every).mean()),
+        "energy_rmse_meV_per_atom": float(1000 * difference.std()),
+        "force_rmse_eV_per_A": float(np.sqrt((every**2).mean())),
+        "energy_mae_meV_per_atom": float(1000 * np.abs(difference - difference.mean()).mean()),
+        "force_mae_eV_per_A": float(np.abs(every).mean()),
     }
     return errors, rows
 
 
+def read(element: str, part: str, options: argparse.Namespace) -> list[Configuration]:
+    """The training or the test set of an element."""
+    return list(read_configurations(options.data / f"mlearn_{element}_{part}.extxyz.gz"))
+
+
 def run(element: str, options: argparse.Namespace) -> None:
     """Fit and test one element."""
-    sets = {
-        part: list(read_configurations(options.data / f"mlearn_{element}_{part}.extxyz.gz"))
-        for part in ("train", "test")
-    }
-    chosen = {"elements": (element,), **COMMON, **SETTINGS[element], **options.settings}
+    chosen = {"elements": (element,), **SETTINGS[element], **options.settings}
     settings = SplineMEAMSettings.model_validate(chosen)
     folder, begin = options.out / element, time.perf_counter()
+    training = read(element, "train", options)
     fit = fit_spline_meam(
-        sets["train"],
+        training,
         settings,
         folder / "fit",
         resume=options.resume,
@@ -90,40 +91,38 @@ def run(element: str, options: argparse.Namespace) -> None:
         held = f"{1000 * fit.validation.energy:.2f} meV/atom {fit.validation.force:.4f} eV/Å"
         print(f"{element}: held back {held} ({hours:.3f} h)", flush=True)
     if not options.without_test:
-        report(element, fit.potential, sets, options.data, folder, settings, hours)
+        report(element, fit, training, options, settings, hours)
 
 
 def report(
     element: str,
-    potential: SplineMEAM,
-    sets: dict[str, list[Configuration]],
-    data: Path,
-    folder: Path,
+    fit: SplineMEAMFit,
+    training: list[Configuration],
+    options: argparse.Namespace,
     settings: SplineMEAMSettings,
     hours: float,
 ) -> None:
     """Test, and write the results."""
-    errors, rows = errors_of(potential, sets["test"])
-    content: dict[str, Any] = {
-        "test": errors,
-        "training": errors_of(potential, sets["train"])[0],
-        "settings": settings.model_dump(),
-        "hours": hours,
-    }
-    published = data / f"smeam/{element}.meam.spline"
+    test, folder = read(element, "test", options), options.out / element
+    errors, rows = errors_of(fit.potential, test)
+    results = {"test": errors, "training": errors_of(fit.potential, training)[0]}
+    published = options.data / f"smeam/{element}.meam.spline"
     if published.exists():
-        content["published"] = errors_of(read_meam_spline(published), sets["test"])[0]
-    print(element, json.dumps(content, indent=1), flush=True)
-    potential.save(folder / "potential.json")
-    (folder / "potential.meam.spline").write_text(
-        (folder / "fit/potential.meam.spline").read_text()
-    )
-    with whole_file(folder / "predictions.csv") as path, path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    with whole_file(folder / "run.json") as path:
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        results["published"] = errors_of(read_meam_spline(published), test)[0]
+    write_meam_spline(fit.potential, folder / "potential.meam.spline", "fitted to mlearn by Zuo")
+    write_csv(folder / "predictions.csv", rows, list(rows[0]))
+    content = {
+        **header(settings.seed),
+        "versions": versions(["numpy", "scipy"]),
+        "hours": hours,
+        "settings": settings.model_dump(),
+        "parameters": fit.parameters,
+        "results": results,
+    }
+    write_json(folder / "run.json", content)
+    for name, values in results.items():
+        energy, force = values["energy_rmse_meV_per_atom"], values["force_rmse_eV_per_A"]
+        print(f"{element} {name}: {energy:.2f} meV/atom, {force:.4f} eV/Å", flush=True)
 
 
 def main() -> None:

@@ -50,6 +50,8 @@ class SplineMEAMFit:
         Energies in eV to add for each atom of an element, to come to the reference energies.
     starts, polished
         Loss, errors and range of densities of each start, and of each that was polished.
+    parameters
+        Free numbers of the potential.
     skipped
         Configurations that could not be used.
     """
@@ -60,6 +62,7 @@ class SplineMEAMFit:
     shifts: dict[str, float]
     starts: list[dict[str, Any]]
     polished: list[dict[str, Any]]
+    parameters: int
     skipped: int
 
 
@@ -326,6 +329,7 @@ class _Job:
             shifts=shifts,
             starts=[{"loss": one.loss, **one.report} for one in starts],
             polished=[{"loss": one.loss, **one.report} for one in polished],
+            parameters=best.parameters.size,
             skipped=self.skipped,
         )
         write_meam_spline(potential, self.folder / "potential.meam.spline")
@@ -336,6 +340,7 @@ class _Job:
             "shifts": shifts,
             "starts": fit.starts,
             "polished": fit.polished,
+            "parameters": fit.parameters,
             "skipped": self.skipped,
         }
         with whole_file(self.folder / "report.json") as temporary:
