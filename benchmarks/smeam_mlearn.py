@@ -114,7 +114,7 @@ def report(
     content = {
         **header(settings.seed),
         "versions": versions(["numpy", "scipy"]),
-        "hours": hours,
+        "hours": None if options.resume else hours,
         "settings": settings.model_dump(),
         "parameters": fit.parameters,
         "results": results,

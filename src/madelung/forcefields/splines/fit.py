@@ -268,7 +268,7 @@ class _Job:
         found = []
         for place in range(self.settings.candidates):
             if self.initial is None:
-                free = 0.3 * generator.normal(size=parameters.size)
+                free = parameters.random(generator)
             else:
                 free = parameters.free(self.initial)
                 size = 0.0 if number == place == 0 else 0.05 * np.sqrt((free**2).mean())

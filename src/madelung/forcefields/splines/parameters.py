@@ -139,6 +139,25 @@ class Parameters:
         parts = [tuple(splines[place] for place in self.places(part)) for part in range(5)]
         return SplineMEAM(self.numbers, *parts)
 
+    def random(self, generator: np.random.Generator) -> NDArray[np.float64]:
+        """Draw free numbers: ρ and f decay, g is near a parabola of the cosine, all with noise.
+
+        Functions of nothing but noise lead to bad minima: starts from them end at several times
+        the loss.
+        """
+        free = 0.1 * generator.normal(size=self.size)
+        parts = np.split(free, self.ends[:-1])
+        for place in (*self.places(1), *self.places(3)):
+            x = np.linspace(0, 1, self.shapes[place].size)
+            decay = generator.normal() * np.exp(-generator.uniform(1, 5) * x)
+            parts[place][:] = (decay + 0.15 * generator.normal(size=len(x))) * (1 - x)
+        for place in self.places(4):
+            x = np.linspace(-1, 1, self.shapes[place].size)
+            parabola = generator.normal() * (x - generator.uniform(-1, 1)) ** 2
+            parts[place][:] = 0.3 * (parabola + generator.normal())
+            parts[place][:] += 0.05 * generator.normal(size=len(x))
+        return free
+
     def free(self, potential: SplineMEAM) -> NDArray[np.float64]:
         """Return the free numbers of the potential that agrees with another one at all knots."""
         splines = (
