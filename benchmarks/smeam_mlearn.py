@@ -24,14 +24,15 @@ from madelung.forcefields.splines.lammps_files import read_meam_spline, write_me
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 
-# Cutoffs reach one or two shells beyond the published ones.
+# Cutoffs of pairs reach beyond the published ones; those of angles need not. Two starts for the
+# metals, whose starts are all good.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "Ni": {"cutoff": 5.0, "bond_cutoff": 4.2},
-    "Cu": {"cutoff": 5.0, "bond_cutoff": 4.2},
-    "Li": {"cutoff": 6.0, "bond_cutoff": 5.2},
-    "Mo": {"cutoff": 5.4, "bond_cutoff": 5.0},
-    "Si": {"cutoff": 5.2, "bond_cutoff": 5.0},
-    "Ge": {"cutoff": 5.4, "bond_cutoff": 5.2},
+    "Ni": {"cutoff": 5.0, "bond_cutoff": 4.2, "starts": 2, "iterations": 50},
+    "Cu": {"cutoff": 5.0, "bond_cutoff": 4.2, "starts": 2, "iterations": 50},
+    "Li": {"cutoff": 6.0, "bond_cutoff": 5.2, "starts": 2, "iterations": 50},
+    "Mo": {"cutoff": 5.4, "bond_cutoff": 4.6, "starts": 3},
+    "Si": {"cutoff": 5.2, "bond_cutoff": 4.2, "starts": 3},
+    "Ge": {"cutoff": 5.4, "bond_cutoff": 4.2, "starts": 3},
 }
 
 
