@@ -20,13 +20,34 @@ __all__ = ["load_force_field"]
 # JSON files by what they say under "format"; called with the object and the file's name.
 _JSON_READERS: dict[str, str] = {
     "madelung-complete-pairs": "madelung.forcefields.complete_pairs:CompletePairs.from_object",
+    "madelung-spline-eam": "madelung.forcefields.splines.eam:SplineEAM.from_object",
+    "madelung-spline-meam": "madelung.forcefields.splines.meam:SplineMEAM.from_object",
     "madelung-uf3": "madelung.forcefields.uf3.potential:UF3Potential.from_object",
 }
 
 # Other text files: what tells the format from the text, and the reader, called with the path.
 _TEXT_READERS: list[tuple[Callable[[str], bool], str]] = [
     (lambda text: "#UF3 POT" in text, "madelung.forcefields.uf3.lammps:read_lammps"),
+    (
+        lambda text: _words(text, 1)[:1] == ["meam/spline"],
+        "madelung.forcefields.splines.lammps_files:read_meam_spline",
+    ),
+    # The former form of meam/spline: a number of knots, and a slope at either end.
+    (
+        lambda text: (len(_words(text, 1)), len(_words(text, 2))) == (1, 2),
+        "madelung.forcefields.splines.lammps_files:read_meam_spline",
+    ),
+    (
+        lambda text: len(_words(text, 4)) == 5,
+        "madelung.forcefields.splines.lammps_files:read_eam",
+    ),
 ]
+
+
+def _words(text: str, line: int) -> list[str]:
+    """Words of a line, counted from zero; none where the text is shorter."""
+    lines = text.split("\n", line + 1)
+    return lines[line].split() if len(lines) > line else []
 
 
 def load_force_field(source: Any) -> ForceField:
@@ -68,7 +89,7 @@ def load_force_field(source: Any) -> ForceField:
             return result
     raise ForceFieldError(
         f"{path}: the format is not known; it is none of {', '.join(_JSON_READERS)} (JSON with "
-        "the key 'format')"
+        "the key 'format'), nor a file of LAMMPS's uf3, meam/spline, eam/alloy or eam/fs"
     )
 
 

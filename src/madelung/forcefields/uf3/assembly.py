@@ -183,4 +183,4 @@ def _join(total: NormalEquations, new: NormalEquations) -> None:
     for name, sums in new.groups.items():
         own = total.group(name)
         for quantity, moments in sums.items():
-            own[quantity] = own[quantity] + moments
+            own[quantity].include(moments)

@@ -1,0 +1,1 @@
+"""Potentials whose functions are cubic splines: s-MEAM and EAM."""

@@ -1,0 +1,148 @@
+"""s-MEAM: the modified embedded-atom method with free splines.
+
+Lenosky et al., Modelling Simul. Mater. Sci. Eng. 8, 825 (2000); Vita and Trinkle, Comput. Mater.
+Sci. 200, 110752 (2021). Equations 1 and 2 of docs/theory/spline-potentials.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madelung.elements import ELEMENT_SYMBOLS
+from madelung.errors import ForceFieldError
+from madelung.forcefields.splines.core import SplineForceField, compile_model, symmetric_map
+from madelung.forcefields.splines.cubic import CubicSpline, Table
+from madelung.outputs import whole_file
+
+__all__ = ["SplineMEAM"]
+
+_FORMAT = "madelung-spline-meam"
+_PARTS = ("pair", "density", "embedding", "bond", "angle")
+
+
+@dataclass(frozen=True, eq=False)
+class SplineMEAM(SplineForceField):
+    """E = Σ φ(rᵢⱼ) + Σ [U(nᵢ) − U(0)], nᵢ = Σ ρ(rᵢⱼ) + Σ f(rᵢⱼ) f(rᵢₖ) g(cos θⱼᵢₖ).
+
+    The functions of T types; those of pairs in the order 11, 12, …, 1T, 22, 23, …, TT.
+
+    Parameters
+    ----------
+    numbers
+        (T,) atomic numbers.
+    pair
+        φ, T(T + 1)/2.
+    density, bond
+        ρ and f, T, of the neighbour's type.
+    embedding
+        U, T, of the central atom's type.
+    angle
+        g, T(T + 1)/2, of both neighbours' types.
+
+    Raises
+    ------
+    ForceFieldError
+        If the number of functions does not fit the number of types.
+    """
+
+    pair: tuple[CubicSpline, ...]
+    density: tuple[CubicSpline, ...]
+    embedding: tuple[CubicSpline, ...]
+    bond: tuple[CubicSpline, ...]
+    angle: tuple[CubicSpline, ...]
+
+    def __post_init__(self) -> None:
+        """Count the functions."""
+        types = len(self.numbers)
+        if types == 0 or len(set(self.numbers)) != types:
+            raise ForceFieldError("a potential has one or more elements, each of them once")
+        pairs = types * (types + 1) // 2
+        for name, expected in zip(_PARTS, (pairs, types, types, types, pairs), strict=True):
+            found = len(getattr(self, name))
+            if found != expected:
+                raise ForceFieldError(
+                    f"a potential of {types} elements needs {expected} functions '{name}', "
+                    f"and not {found}"
+                )
+
+    @property
+    def cutoff(self) -> float:
+        """Distance in Å beyond which atoms do not interact: the last of all radial knots."""
+        return max(float(one.knots[-1]) for one in self.pair + self.density + self.bond)
+
+    @cached_property
+    def model(self) -> Any:
+        """The tables in the core."""
+        types = len(self.numbers)
+        pairs = types * (types + 1) // 2
+        functions = [*self.pair, *self.density, *self.embedding, *self.bond, *self.angle]
+        tables = [one.table for one in functions]
+        first = pairs + types
+        tables[first : first + types] = [_from_zero(one.table) for one in self.embedding]
+        return compile_model(
+            self.cutoff,
+            tables,
+            pair=symmetric_map(types),
+            density=[pairs + b for _ in range(types) for b in range(types)],
+            embedding=[first + a for a in range(types)],
+            bond=[first + types + a for a in range(types)],
+            angle=symmetric_map(types, first + 2 * types),
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all functions as JSON."""
+        content: dict[str, Any] = {"format": _FORMAT, "version": 1, "elements": self.symbols}
+        for name in _PARTS:
+            content[name] = [spline.to_json() for spline in getattr(self, name)]
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> SplineMEAM:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ForceFieldError
+            If the file is not such a potential.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as problem:
+            raise ForceFieldError(f"{path}: cannot be read as a spline MEAM: {problem}") from None
+        return cls.from_object(content, str(path))
+
+    @classmethod
+    def from_object(cls, content: Mapping[str, Any], source: str) -> SplineMEAM:
+        """Return the potential that the JSON of :meth:`save` describes.
+
+        Raises
+        ------
+        ForceFieldError
+            If it describes none of a known version; ``source`` says where it came from.
+        """
+        try:
+            if content["format"] != _FORMAT or content["version"] != 1:
+                raise ForceFieldError(f"{source}: not a spline MEAM of a known version")
+            numbers = tuple(ELEMENT_SYMBOLS.index(symbol) for symbol in content["elements"])
+            parts = (tuple(CubicSpline.from_json(one) for one in content[name]) for name in _PARTS)
+            return cls(numbers, *parts)
+        except (KeyError, TypeError, ValueError) as problem:
+            if isinstance(problem, ForceFieldError):
+                raise
+            raise ForceFieldError(f"{source}: is no spline MEAM: {problem}") from None
+
+
+def _from_zero(table: Table) -> Table:
+    """Return U(n) − U(0), so that a lone atom has no energy."""
+    coefficients = table.coefficients.copy()
+    coefficients[:, 0] -= table(np.zeros(()))
+    return replace(table, coefficients=coefficients)
