@@ -85,9 +85,7 @@ def markdown(record: dict[str, Any]) -> str:
         cells = []
         for errors in record["errors"].values():
             found = errors.get(model) or errors.get(name)
-            cells.append(
-                f"{found['energy_rmse']:.2f}/{found['force_rmse']:.3f}" if found else ""
-            )
+            cells.append(f"{found['energy_rmse']:.2f}/{found['force_rmse']:.3f}" if found else "")
         if any(cells):
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\nCommand: `python benchmarks/mlearn.py DATA`.\n"
