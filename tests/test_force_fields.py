@@ -168,3 +168,16 @@ def test_unknown_elements_are_named() -> None:
     atoms.calc = ForceFieldCalculator(SmoothPairs())
     with pytest.raises(ForceFieldError, match="does not know Fe; it was made for Ar, Cu"):
         atoms.get_potential_energy()
+
+
+def test_what_cannot_be_asked_is_said() -> None:
+    with pytest.raises(ForceFieldError, match="one structure is evaluated at a time"):
+        SmoothPairs().evaluate([bulk("Cu"), bulk("Cu")])
+    with pytest.raises(ForceFieldError, match="has no stress"):
+        _ = SmoothPairs().evaluate(Atoms("Cu")).stress
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ForceFieldError, match="not finite; do atoms coincide"),
+    ):
+        SmoothPairs().evaluate(Atoms("Cu2", np.zeros((2, 3))))
+    assert len(list(SmoothPairs().evaluate_all([bulk("Cu"), Atoms("Cu")]))) == 2
