@@ -140,7 +140,21 @@ def test_solution_is_that_of_dense_least_squares() -> None:
     featurizer = Featurizer(settings.basis())
     rows = np.array([featurizer(one, forces=False).energy / len(one) for one in crystals])
     deviations = np.sqrt(np.einsum("kp,pq,kq->k", rows, covariance, rows))
-    np.testing.assert_allclose(fit.energy_deviations(crystals), deviations, rtol=1e-4)
+    np.testing.assert_allclose(fit.solution.deviations(rows), deviations, rtol=1e-4)
+    np.testing.assert_allclose(
+        fit.energy_deviations(crystals), fit.calibration * deviations, rtol=1e-4
+    )
+
+
+def test_deviations_match_errors_on_the_training_data() -> None:
+    """Also where most of the error is what the functions cannot describe."""
+    pair_only = {"three_body": None, "regularisation": Regularisation()}
+    settings = UF3Settings(**{**SETTINGS.model_dump(), **pair_only})
+    data = configurations(60)
+    fit = fit_uf3(data, settings)
+    assert fit.calibration > 1.0
+    deviations = fit.energy_deviations([one.crystal for one in data])
+    assert np.sqrt(np.mean(deviations**2)) == pytest.approx(fit.errors["energy"], rel=1e-6)
 
 
 def test_penalty_is_its_definition() -> None:

@@ -304,3 +304,15 @@ def test_published_tungsten_potential() -> None:
     assert len(energies) > 600
     assert 1000 * np.std(energies) == pytest.approx(6.34, rel=0.08)
     assert np.sqrt(np.mean(np.concatenate(forces) ** 2)) == pytest.approx(0.175, rel=0.03)
+
+
+def test_without_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    from madelung.forcefields.uf3.core import native_core
+
+    native_core.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    try:
+        with pytest.raises(ForceFieldError, match="compiler"):
+            native_core()
+    finally:
+        native_core.cache_clear()

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,17 @@ class UF3Fit:
         """Return the fit with other weights or regularisation; the data are not read again."""
         return solved_fit(self.equations, settings, self.skipped)
 
+    @cached_property
+    def calibration(self) -> float:
+        """Factor of equation 21 by which deviations of energies are raised to match errors."""
+        error = self.errors.get("energy")
+        if error is None:
+            return 1.0
+        spread = self.solution.mean_variance(self.equations.sums()["energy"])
+        return max(1.0, float(error / np.sqrt(spread)))
+
     def energy_deviations(self, structures: Any) -> NDArray[np.float64]:
-        """Return the standard deviation of predicted energies in eV/atom (equation 20).
+        """Return the standard deviation of predicted energies in eV/atom (equations 20 and 21).
 
         Parameters
         ----------
@@ -68,7 +78,7 @@ class UF3Fit:
         crystals, _ = as_crystals(structures)
         featurizer = Featurizer(self.equations.basis)
         rows = [featurizer(crystal, forces=False).energy / len(crystal) for crystal in crystals]
-        return self.solution.deviations(np.array(rows))
+        return self.calibration * self.solution.deviations(np.array(rows))
 
 
 def fit_uf3(

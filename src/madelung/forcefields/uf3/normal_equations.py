@@ -155,6 +155,10 @@ class Solution:
         result: _Array = np.sqrt(self.noise * (spread**2).sum(axis=0))
         return result
 
+    def mean_variance(self, sums: Moments) -> float:
+        """Return the mean of the squares of :meth:`deviations` over the rows of some sums."""
+        return float(self.noise * np.trace(_solve(self.factor, sums.gram)) / sums.count)
+
 
 @dataclass(eq=False)
 class NormalEquations:
