@@ -171,7 +171,7 @@ class _Job:
             return reference_of(some, settings.numbers, settings.reach)
 
         self.training = collect(fitted)
-        self.searched = collect(fitted[: settings.searched])
+        self.searched = collect(_mixed(fitted)[: settings.searched])
         if held:
             self.validation = collect([usable[place] for place in order[:held]])
 
@@ -357,6 +357,17 @@ class _Job:
         if settings.stress_scale is not None and errors["stress"] is not None:
             merit += (errors["stress"] / settings.stress_scale) ** 2
         return float(merit)
+
+
+def _mixed(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """Take turns between groups, so that starts see the rare ones."""
+    groups: dict[str, int] = {}
+    turns = []
+    for one in configurations:
+        groups[one.group] = groups.get(one.group, 0) + 1
+        turns.append(groups[one.group])
+    order = sorted(range(len(turns)), key=lambda place: turns[place])
+    return [configurations[place] for place in order]
 
 
 def _in_words(report: dict[str, Any]) -> str:

@@ -44,7 +44,7 @@ class SplineMEAMSettings(BaseModel):
     generations
         Of CMA-ES, before the descent of each start; 0: none.
     searched
-        Configurations that starts look at.
+        Configurations that starts look at, in turns of each group.
     search_iterations
         Gauss-Newton steps of each start.
     polished
