@@ -24,9 +24,9 @@ from records import ROOT, header, replace_block, versions, write_json
 from madelung.forcefields.comparison import Comparison, compare
 from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.files import load_force_field
+from madelung.forcefields.fit_settings import read_uf3_settings
 from madelung.forcefields.interface import ForceField
-from madelung.forcefields.uf3.assembly import DataFiles
-from madelung.forcefields.uf3.configuration import read_uf3_settings
+from madelung.forcefields.reference_data import DataFiles
 from madelung.forcefields.uf3.job import run_uf3_fit
 
 ELEMENTS = ("Ni", "Cu", "Li", "Mo", "Si", "Ge")

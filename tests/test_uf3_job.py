@@ -20,9 +20,10 @@ from madelung.cli import app
 from madelung.errors import ForceFieldError
 from madelung.forcefields.comparison import compare
 from madelung.forcefields.configurations import Configuration, read_configurations
+from madelung.forcefields.fit_settings import read_uf3_settings
+from madelung.forcefields.reference_data import PARTS, TEST, DataFiles
 from madelung.forcefields.uf3 import assembly
-from madelung.forcefields.uf3.assembly import PARTS, TEST, DataFiles, assemble_files
-from madelung.forcefields.uf3.configuration import read_uf3_settings
+from madelung.forcefields.uf3.assembly import assemble_files
 from madelung.forcefields.uf3.files import read_uf3
 from madelung.forcefields.uf3.fit import assemble, fit_uf3
 from madelung.forcefields.uf3.job import run_uf3_fit

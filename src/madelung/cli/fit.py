@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from madelung.forcefields.uf3.job import UF3Job
     from madelung.forcefields.uf3.sweep import SweepTrial
 
 __all__ = ["app"]
@@ -102,8 +102,8 @@ def uf3(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    from madelung.forcefields.uf3.assembly import DataFiles
-    from madelung.forcefields.uf3.configuration import read_uf3_settings
+    from madelung.forcefields.fit_settings import read_uf3_settings
+    from madelung.forcefields.reference_data import DataFiles
     from madelung.forcefields.uf3.job import run_uf3_fit
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
@@ -125,18 +125,89 @@ def uf3(
         _print_sweep(trials, out)
         return
     job = run_uf3_fit(files, out, settings, tune=tune, threads=threads, resume=resume, quiet=quiet)
-    _print(job)
+    title = f"UF3, {job.results['coefficients']} coefficients, {job.results['seconds']:.0f} s"
+    _print(title, job.results, job.folder)
 
 
-def _print(job: UF3Job) -> None:
+_MEAM_HELP = """
+Fit a spline MEAM (s-MEAM): a pair term, a density with an angular part, and its embedding.
+
+Energies are fitted up to a shift for each atom. Several random starts are improved on some of the \
+configurations, and the best ones polished on all; a part that is held back chooses between them. \
+The folder then holds potential.meam.spline for LAMMPS, potential.json, report.json, results.json, \
+predictions.csv, and pictures of the functions and the errors. A fit that was stopped goes on with \
+the same command and --resume.
+
+[bold]Examples[/bold]
+
+  madelung fit meam train.extxyz --out Ni --cutoff 5 --starts 2
+
+  madelung fit meam train.extxyz --test test.extxyz --out Ni --config settings.yaml
+"""
+
+
+@app.command("meam", help=_MEAM_HELP, no_args_is_help=True)
+def meam(
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files to learn from.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the fit.")],
+    test: Annotated[
+        list[str] | None, typer.Option(help="File that is only tested on; may be repeated.")
+    ] = None,
+    test_share: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the division and of the starts.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
+    ] = None,
+    initial: Annotated[
+        Path | None, typer.Option(help="Potential to begin from.", show_default="random ones")
+    ] = None,
+    cutoff: Annotated[
+        float | None, typer.Option(help="Where the pair term and the density end, in Å.")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(help="Random starts.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Steps of the last stage, on all configurations.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Starts that run side by side.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    from madelung.forcefields.files import load_force_field
+    from madelung.forcefields.fit_settings import read_meam_settings
+    from madelung.forcefields.reference_data import DataFiles
+    from madelung.forcefields.splines.job import run_meam_fit
+    from madelung.forcefields.splines.meam import SplineMEAM
+
+    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
+    changes = {
+        "cutoff": cutoff, "starts": starts, "iterations": iterations, "threads": threads,
+        "seed": seed,
+    }  # fmt: skip
+    named = {name: value for name, value in changes.items() if value is not None}
+    settings = read_meam_settings(config, named, files.training)
+    first = None if initial is None else load_force_field(initial)
+    if first is not None and not isinstance(first, SplineMEAM):
+        raise typer.BadParameter("this is no spline MEAM", param_hint="--initial")
+    job = run_meam_fit(
+        files, out, settings, initial=first, resume=resume,
+        progress=None if quiet else lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    _print(f"spline MEAM, {job.fit.parameters} parameters", job.results, job.folder)
+
+
+def _print(title: str, results: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console, results = Console(), job.results
-    table = Table(title=f"UF3, {results['coefficients']} coefficients, {results['seconds']:.0f} s")
+    console = Console()
+    table = Table(title=title)
     table.add_column("part")
-    for title in ("configurations", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
-        table.add_column(title, justify="right")
+    for heading in ("configurations", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
+        table.add_column(heading, justify="right")
     for part, errors in results["errors"].items():
         table.add_row(
             part,
@@ -146,13 +217,11 @@ def _print(job: UF3Job) -> None:
         )
     console.print(table)
     if results["skipped"]:
-        console.print(
-            f"{results['skipped']} configurations were left out: {results['problems'][0]}",
-            markup=False,
-        )
+        first = f": {results['problems'][0]}" if results["problems"] else ""
+        console.print(f"{results['skipped']} configurations were left out{first}", markup=False)
     if "lammps" in results:
         console.print(f"no file for LAMMPS: {results['lammps']}", markup=False)
-    console.print(f"potential, errors and pictures: {job.folder}", markup=False)
+    console.print(f"potential, errors and pictures: {folder}", markup=False)
 
 
 def _print_sweep(trials: list[SweepTrial], out: Path) -> None:

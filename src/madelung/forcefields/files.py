@@ -34,11 +34,11 @@ _TEXT_READERS: list[tuple[Callable[[str], bool], str]] = [
     ),
     # The former form of meam/spline: a number of knots, and a slope at either end.
     (
-        lambda text: (len(_words(text, 1)), len(_words(text, 2))) == (1, 2),
+        lambda text: (_numbers(text, 1), _numbers(text, 2)) == (1, 2),
         "madelung.forcefields.splines.lammps_files:read_meam_spline",
     ),
     (
-        lambda text: len(_words(text, 4)) == 5,
+        lambda text: _numbers(text, 4) == 5,
         "madelung.forcefields.splines.lammps_files:read_eam",
     ),
 ]
@@ -48,6 +48,15 @@ def _words(text: str, line: int) -> list[str]:
     """Words of a line, counted from zero; none where the text is shorter."""
     lines = text.split("\n", line + 1)
     return lines[line].split() if len(lines) > line else []
+
+
+def _numbers(text: str, line: int) -> int:
+    """How many numbers a line holds; zero if it holds anything else."""
+    words = _words(text, line)
+    try:
+        return len([float(word) for word in words])
+    except ValueError:
+        return 0
 
 
 def load_force_field(source: Any) -> ForceField:

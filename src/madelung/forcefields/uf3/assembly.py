@@ -4,78 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from madelung.data.progress import watched
 from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import (
-    Configuration,
-    SkippedConfigurations,
-    read_configurations,
-)
+from madelung.forcefields.configurations import SkippedConfigurations
+from madelung.forcefields.reference_data import DataFiles
 from madelung.forcefields.uf3.fit import assemble
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.interruption import Interruption
 from madelung.outputs import whole_file
 
-__all__ = ["PARTS", "TEST", "DataFiles", "assemble_files"]
-
-PARTS = tuple(f"part-{number}" for number in range(8))
-"""Groups that training configurations are dealt into at random."""
-TEST = "test"
-"""Group of configurations that are not learnt from."""
+__all__ = ["assemble_files"]
 
 _EQUATIONS, _PROGRESS = "equations.npz", "progress.json"
 _CHUNK = 200
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
-
-
-@dataclass(frozen=True)
-class DataFiles:
-    """Files of configurations, and how they are divided.
-
-    Parameters
-    ----------
-    training
-        Files to learn from.
-    test
-        Files that are only tested on.
-    test_share
-        Part of the training files' configurations that is tested on instead, drawn at random.
-    seed
-        Of the division.
-    """
-
-    training: tuple[str, ...]
-    test: tuple[str, ...] = ()
-    test_share: float = 0.0
-    seed: int = 0
-
-    def read(self, skipped: SkippedConfigurations) -> Iterator[tuple[str, Configuration]]:
-        """Yield every configuration with the name of its part; always in the same order."""
-        random = np.random.default_rng(self.seed)
-        for configuration in read_configurations(self.training, on_problem=skipped):
-            tested = random.random() < self.test_share
-            part = PARTS[int(random.integers(len(PARTS)))]
-            yield TEST if tested else part, configuration
-        for configuration in read_configurations(self.test, on_problem=skipped):
-            yield TEST, configuration
-
-    def as_object(self) -> dict[str, Any]:
-        """Return what stands in JSON files."""
-        return {
-            "training": list(self.training),
-            "test": list(self.test),
-            "test_share": self.test_share,
-            "seed": self.seed,
-        }
 
 
 def assemble_files(

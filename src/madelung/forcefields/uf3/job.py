@@ -13,9 +13,9 @@ import numpy as np
 
 from madelung.errors import ForceFieldError
 from madelung.forcefields.comparison import Comparison, compare
-from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.plots import plot_parity
-from madelung.forcefields.uf3.assembly import PARTS, TEST, DataFiles, assemble_files
+from madelung.forcefields.reference_data import PARTS, TEST, DataFiles
+from madelung.forcefields.uf3.assembly import assemble_files
 from madelung.forcefields.uf3.files import write_json
 from madelung.forcefields.uf3.fit import solved_fit
 from madelung.forcefields.uf3.lammps import write_lammps
@@ -26,7 +26,7 @@ from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 from madelung.outputs import whole_file
 
-__all__ = ["UF3Job", "elements_of", "run_uf3_fit"]
+__all__ = ["UF3Job", "run_uf3_fit"]
 
 POTENTIAL, LAMMPS_POTENTIAL, RESULTS = "potential.json", "potential.uf3", "results.json"
 _MILLI = 1000.0
@@ -53,14 +53,6 @@ class UF3Job:
     comparison: Comparison
     results: dict[str, Any]
     folder: Path
-
-
-def elements_of(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the symbols of all elements in files of configurations."""
-    found: set[str] = set()
-    for configuration in read_configurations(paths, on_problem=SkippedConfigurations()):
-        found.update(configuration.crystal.symbols)
-    return tuple(sorted(found))
 
 
 def run_uf3_fit(
@@ -115,7 +107,7 @@ def run_uf3_fit(
     seconds = time.monotonic() - begun
     comparison = compare(
         fit.potential,
-        ((TEST if part == TEST else "training", item) for part, item in data.read(_silent())),
+        data.divided(),
         progress=not quiet,
     )
     results = {
@@ -134,11 +126,6 @@ def run_uf3_fit(
     _write(out, fit.potential, comparison, results)
     _draw(out, training, fit.solution.coefficients, comparison, results)
     return UF3Job(fit.potential, comparison, results, out)
-
-
-def _silent() -> SkippedConfigurations:
-    """What is wrong with the files was said when they were first read."""
-    return SkippedConfigurations()
 
 
 def _training(equations: NormalEquations, problems: list[str]) -> NormalEquations:

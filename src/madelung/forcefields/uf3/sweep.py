@@ -16,7 +16,7 @@ import numpy as np
 from madelung.data.progress import watched
 from madelung.errors import ForceFieldError
 from madelung.forcefields.configurations import Configuration, SkippedConfigurations
-from madelung.forcefields.uf3.assembly import TEST, DataFiles
+from madelung.forcefields.reference_data import TEST, DataFiles
 from madelung.forcefields.uf3.fit import assemble, solved_fit
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings

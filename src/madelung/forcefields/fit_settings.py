@@ -1,18 +1,21 @@
-"""Settings of a UF3 fit from a file, and from short texts as on the command line."""
+"""Settings of fits from a file, and from short texts as on the command line."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from madelung.errors import ForceFieldError
-from madelung.forcefields.uf3.job import elements_of
+from madelung.forcefields.reference_data import elements_of
+from madelung.forcefields.splines.settings import SplineMEAMSettings
 from madelung.forcefields.uf3.settings import UF3Settings
 
-__all__ = ["read_uf3_settings"]
+__all__ = ["read_meam_settings", "read_uf3_settings"]
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def read_uf3_settings(
@@ -35,12 +38,28 @@ def read_uf3_settings(
     ForceFieldError
         If the file cannot be read, or a setting is wrong.
     """
-    content = {} if path is None else _read(Path(path))
-    for name, value in changes.items():
-        content[name] = _parsed(name, value) if isinstance(value, str) else value
+    texts = {name: value for name, value in changes.items() if isinstance(value, str)}
+    parsed = {name: _parsed(name, text) for name, text in texts.items()}
+    return _settings(UF3Settings, path, {**changes, **parsed}, data)
+
+
+def read_meam_settings(
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+) -> SplineMEAMSettings:
+    """Return the settings of a spline MEAM; parameters and errors as for UF3."""
+    return _settings(SplineMEAMSettings, path, changes, data)
+
+
+def _settings(
+    kind: type[Settings],
+    path: str | os.PathLike[str] | None,
+    changes: dict[str, Any],
+    data: tuple[str, ...],
+) -> Settings:
+    content = {**({} if path is None else _read(Path(path))), **changes}
     content.setdefault("elements", elements_of(data))
     try:
-        return UF3Settings(**content)
+        return kind(**content)
     except ValidationError as problem:
         lines = [
             f"{'.'.join(str(part) for part in error['loc']) or 'settings'}: "

@@ -1,0 +1,117 @@
+"""A fit of a spline MEAM from files to a potential, its errors and its pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from madelung.forcefields.comparison import Comparison, compare
+from madelung.forcefields.configurations import SkippedConfigurations
+from madelung.forcefields.plots import plot_parity
+from madelung.forcefields.reference_data import TEST, DataFiles
+from madelung.forcefields.splines.fit import SplineMEAMFit, fit_spline_meam
+from madelung.forcefields.splines.meam import SplineMEAM
+from madelung.forcefields.splines.plots import plot_meam
+from madelung.forcefields.splines.settings import SplineMEAMSettings
+from madelung.outputs import whole_file
+
+__all__ = ["MEAMJob", "run_meam_fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class MEAMJob:
+    """What a fit has led to.
+
+    Parameters
+    ----------
+    fit
+        The potential, and how it was found.
+    comparison
+        Its predictions for training and test configurations; the mean difference of energies is
+        taken off, since a spline MEAM is fitted up to a shift.
+    results
+        What stands in ``results.json``.
+    folder
+        Where the files are.
+    """
+
+    fit: SplineMEAMFit
+    comparison: Comparison
+    results: dict[str, Any]
+    folder: Path
+
+
+def run_meam_fit(
+    data: DataFiles,
+    folder: str | os.PathLike[str],
+    settings: SplineMEAMSettings,
+    *,
+    initial: SplineMEAM | None = None,
+    resume: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> MEAMJob:
+    """Fit a spline MEAM to files, test it, and draw it.
+
+    The folder then holds ``potential.meam.spline`` for LAMMPS, ``potential.json``,
+    ``report.json``, ``results.json``, ``predictions.csv``, and pictures: ``functions.png`` and
+    ``parity.png``.
+
+    Parameters
+    ----------
+    data
+        Files, and how they are divided.
+    folder
+        Where to write.
+    settings
+        What the fit does.
+    initial
+        A potential to begin from.
+    resume
+        Whether to go on with a fit that was stopped.
+    progress
+        Called with lines that say how far it is.
+
+    Raises
+    ------
+    ForceFieldError
+        If no configuration can be used, or the folder holds a fit already.
+    """
+    out, skipped = Path(folder), SkippedConfigurations()
+    # Repeated passes over the data: they are held in memory.
+    read = [(part, item) for part, item in data.read(skipped)]
+    training = [item for part, item in read if part != TEST]
+    fit = fit_spline_meam(
+        training, settings, out, initial=initial, resume=resume, progress=progress
+    )
+    comparison = compare(fit.potential, data.divided())
+    shifted = _shifted(comparison)
+    results = {
+        "settings": settings.model_dump(mode="json"),
+        "data": data.as_object(),
+        "parameters": fit.parameters,
+        "skipped": skipped.count + fit.skipped,
+        "problems": skipped.problems[:20],
+        "errors": {part: shifted.part(part).errors() for part in shifted.parts},
+        "errors_by_group": {part: shifted.part(part).errors_by_group() for part in shifted.parts},
+    }
+    shifted.write(out / "predictions.csv")
+    with whole_file(out / "results.json") as temporary:
+        temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(shifted)}.items():
+        with whole_file(out / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=150)
+    return MEAMJob(fit, shifted, results, out)
+
+
+def _shifted(comparison: Comparison) -> Comparison:
+    """Take the mean difference of each part off: the potential says nothing about it."""
+    shifts = {part: comparison.part(part).with_mean_shift().shift for part in comparison.parts}
+    moved = [
+        replace(item, predicted_energy=item.predicted_energy + shifts[item.part])
+        for item in comparison.configurations
+    ]
+    return Comparison(moved, comparison.problems)
