@@ -1,5 +1,6 @@
 """Errors of our spline potentials on the mlearn test sets, beside published potentials.
 
+    python benchmarks/smeam_mlearn.py ELEMENT … --data DATA --out benchmarks/results/mlearn/smeam
     python benchmarks/mlearn.py DATA --out benchmarks/results/mlearn
 
 DATA holds ``mlearn_ELEMENT_{train,test}.extxyz.gz`` and the measured errors of published potentials
@@ -125,7 +126,7 @@ def main() -> int:
         uf3, fit = fit_uf3(element, training, options.work)
         models: dict[str, Comparison] = {"uf3": tested(uf3, test)}
         times = {"uf3": microseconds(uf3, test)}
-        fitted = options.out / "smeam" / f"{element}.meam.spline"
+        fitted = options.out / "smeam" / element / "potential.meam.spline"
         if fitted.is_file():
             smeam = load_force_field(fitted)
             models["smeam"] = tested(smeam, test).with_mean_shift()

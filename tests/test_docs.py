@@ -67,6 +67,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{example}.cif").write_text(text, encoding="utf-8")
         (tmp_path / "folder" / f"{example}.cif").write_text(text, encoding="utf-8")
     write_reference_data(tmp_path)
+    ase.io.write(tmp_path / "structure.cif", ase.build.bulk("Cu", cubic=True))
     pairs = {"Na-Cl": "buckingham:1256.3:0.32:7.0", "Cl-Cl": "buckingham:3485.5:0.32:70.0"}
     CompletePairs(pairs, charges={"Na": 1.0, "Cl": -1.0}).save(tmp_path / "salt.json")
     monkeypatch.chdir(tmp_path)
