@@ -46,9 +46,9 @@ def main() -> int:
         **header(settings.seed),
         "versions": versions(("madelung", "ase", "numpy")),
         "atoms": len(atoms),
-        "steps": result.step,
+        "steps": result.steps,
         "seconds": round(seconds, 1),
-        "microseconds_per_atom_and_step": round(1e6 * seconds / len(atoms) / result.step, 2),
+        "microseconds_per_atom_and_step": round(1e6 * seconds / len(atoms) / result.steps, 2),
         "result": result.as_object(),
     }
     options.out.mkdir(parents=True, exist_ok=True)
