@@ -103,8 +103,8 @@ class ImageFinder {
       near.begin[n + 1] = near.count;
       far.begin[n + 1] = far.count;
     }
-    for (int lane = 0; lane < width; ++lane)
-      near.square[near.count + lane] = far.square[far.count + lane] = far_square_;
+    finish<with_components>(near);
+    finish<with_components>(far);
   }
 
  private:
@@ -114,6 +114,16 @@ class ImageFinder {
     if constexpr (with_components) list.x.require(room_), list.y.require(room_), list.z.require(room_);
     list.count = 0;
     list.begin[0] = 0;
+  }
+
+  // What lies behind the last image is read with it, and has no weight: it must be finite all the same.
+  template <bool with_components>
+  void finish(ImageList& list) const {
+    for (int lane = 0; lane < width; ++lane) {
+      list.square[list.count + lane] = far_square_;
+      if constexpr (with_components)
+        list.x[list.count + lane] = list.y[list.count + lane] = list.z[list.count + lane] = 0;
+    }
   }
 
   template <bool two_annuli, bool with_components>
