@@ -12,6 +12,7 @@ from madelung.errors import ForceFieldError
 from madelung.forcefields.reference_data import elements_of
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.settings_files import problems_of, read_settings_file
 
 __all__ = ["read_meam_settings", "read_uf3_settings"]
 
@@ -56,31 +57,14 @@ def _settings(
     changes: dict[str, Any],
     data: tuple[str, ...],
 ) -> Settings:
-    content = {**({} if path is None else _read(Path(path))), **changes}
-    content.setdefault("elements", elements_of(data))
+    read = {} if path is None else read_settings_file(Path(path), ForceFieldError)
+    content = {**read, **changes}
+    if "elements" not in content:
+        content["elements"] = elements_of(data)
     try:
         return kind(**content)
     except ValidationError as problem:
-        lines = [
-            f"{'.'.join(str(part) for part in error['loc']) or 'settings'}: "
-            f"{error['msg'].removeprefix('Value error, ')}"
-            for error in problem.errors()
-        ]
-        raise ForceFieldError(f"{path or 'settings'}: {'; '.join(lines)}") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise ForceFieldError(f"{path}: cannot be read ({problem.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ForceFieldError(f"{path}: no YAML ({problem})") from None
-    if not isinstance(content, dict):
-        raise ForceFieldError(f"{path}: settings are names with values")
-    return content
+        raise ForceFieldError(f"{path or 'settings'}: {problems_of(problem)}") from None
 
 
 def _parsed(name: str, text: str) -> dict[str, Any] | None:

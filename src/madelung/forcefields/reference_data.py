@@ -80,8 +80,17 @@ class DataFiles:
 
 
 def elements_of(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the symbols of all elements in files of configurations."""
+    """Return the symbols of all elements in files of configurations.
+
+    Raises
+    ------
+    ForceFieldError
+        If the files hold no configuration that can be used.
+    """
     found: set[str] = set()
-    for configuration in read_configurations(paths, on_problem=SkippedConfigurations()):
+    skipped = SkippedConfigurations()
+    for configuration in read_configurations(paths, on_problem=skipped):
         found.update(configuration.crystal.symbols)
+    if not found:
+        raise ForceFieldError(skipped.summary() or f"{', '.join(paths)}: no configuration is there")
     return tuple(sorted(found))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from madelung.errors import TrainingError
 from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings, PotNetSettings, SumNetSettings
+from madelung.settings_files import problems_of, read_settings_file
 
 __all__ = ["TrainingSettings", "read_settings"]
 
@@ -148,7 +149,7 @@ def read_settings(
     TrainingError
         If the file cannot be read, or a setting is unknown or not allowed.
     """
-    content = {} if path is None else _read_file(Path(path))
+    content = {} if path is None else read_settings_file(Path(path), TrainingError)
     for name, value in (changes or {}).items():
         if isinstance(value, dict):
             content[name] = {**(content.get(name) or {}), **value}
@@ -157,26 +158,4 @@ def read_settings(
     try:
         return TrainingSettings.model_validate(content)
     except ValidationError as problem:
-        lines = [
-            ": ".join(
-                [*(str(part) for part in error["loc"]), error["msg"].removeprefix("Value error, ")]
-            )
-            for error in problem.errors()
-        ]
-        raise TrainingError(f"{path or 'settings'}: {'; '.join(lines)}") from None
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise TrainingError(f"{path}: cannot be read ({problem.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise TrainingError(f"{path}: no YAML ({problem})") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise TrainingError(f"{path}: settings are names with values, not {type(content).__name__}")
-    return content
+        raise TrainingError(f"{path or 'settings'}: {problems_of(problem)}") from None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +171,26 @@ class SplineForceField(ForceField):
 
     numbers: tuple[int, ...]
     threads: int = field(default=1, kw_only=True)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read the JSON that ``save`` wrote.
+
+        Raises
+        ------
+        ForceFieldError
+            If the file is not such a potential.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise ForceFieldError(f"{path}: cannot be read ({problem})") from None
+        return cls.from_object(content, str(path))
+
+    @classmethod
+    @abstractmethod
+    def from_object(cls, content: Mapping[str, Any], source: str) -> Self:
+        """Return the potential that a JSON object describes; source says where it came from."""
 
     @property
     def species(self) -> tuple[int, ...]:

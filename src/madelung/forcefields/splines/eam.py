@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,22 +144,7 @@ class SplineEAM(SplineForceField):
             temporary.write_text(json.dumps(content) + "\n")
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> SplineEAM:
-        """Read what :meth:`save` wrote.
-
-        Raises
-        ------
-        ForceFieldError
-            If the file is not such a potential.
-        """
-        try:
-            content = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as problem:
-            raise ForceFieldError(f"{path}: cannot be read as a spline EAM: {problem}") from None
-        return cls.from_object(content, str(path))
-
-    @classmethod
-    def from_object(cls, content: Mapping[str, Any], source: str) -> SplineEAM:
+    def from_object(cls, content: Mapping[str, Any], source: str) -> Self:
         """Return the potential that the JSON of :meth:`save` describes.
 
         Raises

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -106,22 +105,7 @@ class SplineMEAM(SplineForceField):
             temporary.write_text(json.dumps(content, indent=1) + "\n")
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> SplineMEAM:
-        """Read what :meth:`save` wrote.
-
-        Raises
-        ------
-        ForceFieldError
-            If the file is not such a potential.
-        """
-        try:
-            content = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as problem:
-            raise ForceFieldError(f"{path}: cannot be read as a spline MEAM: {problem}") from None
-        return cls.from_object(content, str(path))
-
-    @classmethod
-    def from_object(cls, content: Mapping[str, Any], source: str) -> SplineMEAM:
+    def from_object(cls, content: Mapping[str, Any], source: str) -> Self:
         """Return the potential that the JSON of :meth:`save` describes.
 
         Raises
