@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from records import ROOT, header, replace_block, write_json
 
+# What runs of a comparison may differ in, beside what they start from.
+SETTINGS = ("epochs", "batch_size", "learning_rate", "average_decay", "element_reference")
 OUT = ROOT / "benchmarks/results/pretraining/run.json"
 
 
@@ -37,7 +39,7 @@ def validation(folder: Path) -> dict[str, Any]:
                 "command": run["training"]["command"],
                 "commit": run["training"]["commit"],
                 "seed": run["training"]["settings"]["seed"],
-                "epochs": run["training"]["settings"]["epochs"],
+                "settings": {name: run["training"]["settings"][name] for name in SETTINGS},
                 "crystals": run["training"]["crystals"]["train"],
                 "validation_mae": {
                     name: errors["mae"] for name, errors in run["errors"]["val"].items()

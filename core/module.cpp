@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "executor.hpp"
+#include "instruction_sets.hpp"
 
 namespace nb = nanobind;
 
@@ -32,38 +33,16 @@ using Input = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::devic
 template <int dimensions>
 using Output = nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig>;
 
-std::vector<const Variant*> variants_here() {
-  std::vector<const Variant*> result;
-  for (const Variant* variant : {
+InstructionSets<Variant>& variants() {
+  static InstructionSets<Variant> compiled{
 #if defined(__x86_64__)
            &avx512_variant, &avx2_variant,
 #endif
-           &portable_variant})
-    if (variant->runs_here()) result.push_back(variant);
-  return result;
+           &portable_variant};
+  return compiled;
 }
 
-const Variant*& chosen_variant() {
-  static const Variant* chosen = variants_here().front();
-  return chosen;
-}
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> names;
-  for (const Variant* variant : variants_here()) names.emplace_back(variant->name);
-  return names;
-}
-
-std::string instruction_set() { return chosen_variant()->name; }
-
-void set_instruction_set(const std::string& name) {
-  for (const Variant* variant : variants_here())
-    if (name == variant->name) {
-      chosen_variant() = variant;
-      return;
-    }
-  throw nb::value_error(("this machine cannot run the instruction set '" + name + "'").c_str());
-}
+const Variant* chosen_variant() { return variants().chosen(); }
 
 // Memory for an array. Large ones ask for large pages: touching each small page once would cost as much as some sums.
 double* allocate(std::size_t count) {
@@ -286,7 +265,5 @@ NB_MODULE(_core, module) {
              "Vector-Jacobian product: by position, by cell at fixed Cartesian positions, by parameter.");
   madelung::define_pairs<float>(module);
   madelung::define_pairs<std::uint16_t>(module);
-  module.def("instruction_sets", &madelung::instruction_sets, "What this machine can run, fastest first.");
-  module.def("instruction_set", &madelung::instruction_set, "What is used.");
-  module.def("set_instruction_set", &madelung::set_instruction_set, "name"_a, "Use another one (for tests).");
+  madelung::variants().define(module);
 }

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "instruction_sets.hpp"
 #include "spline_meam.hpp"
 
 namespace nb = nanobind;
@@ -21,38 +22,16 @@ namespace {
 template <class T, int dimensions>
 using Input = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
 
-std::vector<const SplineVariant*> variants_here() {
-  std::vector<const SplineVariant*> result;
-  for (const SplineVariant* variant : {
+InstructionSets<SplineVariant>& variants() {
+  static InstructionSets<SplineVariant> compiled{
 #if defined(__x86_64__)
            &avx512_spline_variant, &avx2_spline_variant,
 #endif
-           &portable_spline_variant})
-    if (variant->runs_here()) result.push_back(variant);
-  return result;
+           &portable_spline_variant};
+  return compiled;
 }
 
-const SplineVariant*& chosen_variant() {
-  static const SplineVariant* chosen = variants_here().front();
-  return chosen;
-}
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> names;
-  for (const SplineVariant* variant : variants_here()) names.emplace_back(variant->name);
-  return names;
-}
-
-std::string instruction_set() { return chosen_variant()->name; }
-
-void set_instruction_set(const std::string& name) {
-  for (const SplineVariant* variant : variants_here())
-    if (name == variant->name) {
-      chosen_variant() = variant;
-      return;
-    }
-  throw nb::value_error(("this machine cannot run the instruction set '" + name + "'").c_str());
-}
+const SplineVariant* chosen_variant() { return variants().chosen(); }
 
 template <int dimensions>
 nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig> zeros(std::initializer_list<std::size_t> shape) {
@@ -228,7 +207,5 @@ NB_MODULE(_spline_meam, module) {
   module.def("differentiate", &madelung::differentiate, "model"_a, "types"_a, "starts"_a, "indices"_a, "vectors"_a,
              "distances"_a, "structures"_a, "with_virials"_a = false,
              "What evaluate gives, and the derivatives of each by all B-spline coefficients.");
-  module.def("instruction_sets", &madelung::instruction_sets, "What this machine can run, fastest first.");
-  module.def("instruction_set", &madelung::instruction_set, "What is used.");
-  module.def("set_instruction_set", &madelung::set_instruction_set, "name"_a, "Use another one (for tests).");
+  madelung::variants().define(module);
 }

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "instruction_sets.hpp"
 #include "uf3_model.hpp"
 
 namespace nb = nanobind;
@@ -31,38 +32,16 @@ using Input = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::devic
 template <int dimensions>
 using Output = nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig>;
 
-std::vector<const Variant*> variants_here() {
-  std::vector<const Variant*> result;
-  for (const Variant* variant : {
+InstructionSets<Variant>& variants() {
+  static InstructionSets<Variant> compiled{
 #if defined(__x86_64__)
            &avx2_variant,
 #endif
-           &portable_variant})
-    if (variant->runs_here()) result.push_back(variant);
-  return result;
+           &portable_variant};
+  return compiled;
 }
 
-const Variant*& chosen_variant() {
-  static const Variant* chosen = variants_here().front();
-  return chosen;
-}
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> names;
-  for (const Variant* variant : variants_here()) names.emplace_back(variant->name);
-  return names;
-}
-
-std::string instruction_set() { return chosen_variant()->name; }
-
-void set_instruction_set(const std::string& name) {
-  for (const Variant* variant : variants_here())
-    if (name == variant->name) {
-      chosen_variant() = variant;
-      return;
-    }
-  throw nb::value_error(("this machine cannot run the instruction set '" + name + "'").c_str());
-}
+const Variant* chosen_variant() { return variants().chosen(); }
 
 void require(bool good, const char* why) {
   if (!good) throw nb::value_error(why);
@@ -405,7 +384,5 @@ NB_MODULE(_uf3, module) {
   module.def("find_neighbours", &madelung::uf3::find_neighbours, "cell"_a, "inverse"_a, "origin"_a, "periodic"_a,
              "positions"_a, "cutoff"_a,
              "Where the neighbours of each atom start; their indices, vectors and distances.");
-  module.def("instruction_sets", &madelung::uf3::instruction_sets, "What this machine can run, fastest first.");
-  module.def("instruction_set", &madelung::uf3::instruction_set, "What is used.");
-  module.def("set_instruction_set", &madelung::uf3::set_instruction_set, "name"_a, "Use another one (for tests).");
+  madelung::uf3::variants().define(module);
 }
