@@ -152,9 +152,9 @@ def main() -> int:
     published[MEASURED]["phonons"] = phonon_errors(measured, runs)
     errors, fits = {}, {}
     for name, settings in choices().items():
-        start = time.perf_counter()
+        start = time.process_time()  # whatever else the machine does
         fit = fit_uf3(training, settings, threads=options.threads, by_group=False)
-        seconds = round(time.perf_counter() - start, 1)
+        seconds = round(time.process_time() - start, 1)
         comparison = compare(fit.potential, (("test", one) for one in test))
         if comparison.problems:
             raise SystemExit(comparison.problems[0])
@@ -166,7 +166,7 @@ def main() -> int:
             "phonons": phonon_errors(fit.potential, runs),
         }
         fits[name] = {
-            "seconds": seconds,
+            "processor_seconds": seconds,
             "coefficients": len(fit.solution.coefficients),
             "training": fit.errors,
             "settings": settings.model_dump(mode="json"),
