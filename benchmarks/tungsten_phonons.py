@@ -3,7 +3,7 @@
 The data hold four trajectories of the perfect crystal, 4 × 4 × 4 cubic cells with 128 atoms: two
 at one lattice constant, which differ in temperature, and two at others. Effective harmonic
 frequencies of each are found from the forces of DFT and, on the same configurations, from those of
-a potential; Gamma is left out. About one in seven of the configurations is a training one.
+a potential; Gamma is left out. Eight of the sixty configurations are among those for training.
 """
 
 from __future__ import annotations
