@@ -105,13 +105,17 @@ def test_eam_files_and_their_json_are_recognised(tmp_path: Path) -> None:
         load_force_field(tmp_path / "odd.txt")
 
 
-def test_the_command_fits_and_goes_on(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "file"), [("meam", "potential.meam.spline"), ("eam", "potential.eam.alloy")]
+)
+def test_the_command_fits_and_goes_on(data: Path, tmp_path: Path, kind: str, file: str) -> None:
     (tmp_path / "quick.json").write_text(json.dumps({**QUICK, "iterations": 2}))
-    command = ["fit", "meam", str(data), "--out", str(tmp_path / "out"), "--quiet"]
+    command = ["fit", kind, str(data), "--out", str(tmp_path / "out"), "--quiet"]
     command += ["--config", str(tmp_path / "quick.json")]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
     assert "training" in first.output
+    assert load_force_field(tmp_path / "out" / file).species == (29,)
     again = CliRunner().invoke(app, command)
     assert isinstance(again.exception, ForceFieldError)
     resumed = CliRunner().invoke(app, [*command, "--resume"])

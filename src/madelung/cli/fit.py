@@ -129,25 +129,37 @@ def uf3(
     _print(title, job.results, job.folder)
 
 
-_MEAM_HELP = """
-Fit a spline MEAM (s-MEAM): a pair term, a density with an angular part, and its embedding.
+_SPLINES_HELP = """
+Fit {what}.
 
 Energies are fitted up to a shift for each atom. Several random starts are improved on some of the \
 configurations, and the best ones polished on all; a part that is held back chooses between them. \
-The folder then holds potential.meam.spline for LAMMPS, potential.json, report.json, results.json, \
+The folder then holds {file} for LAMMPS, potential.json, report.json, results.json, \
 predictions.csv, and pictures of the functions and the errors. A fit that was stopped goes on with \
 the same command and --resume.
 
 [bold]Examples[/bold]
 
-  madelung fit meam train.extxyz --out Ni --cutoff 5 --starts 2
+  madelung fit {command} train.extxyz --out Ni --cutoff 5 --starts 2
 
-  madelung fit meam train.extxyz --test test.extxyz --out Ni --config settings.yaml
+  madelung fit {command} train.extxyz --test test.extxyz --out Ni --config settings.yaml
 """
+_MEAM_HELP = _SPLINES_HELP.format(
+    what="a spline MEAM (s-MEAM): a pair term, a density with an angular part, and its embedding",
+    file="potential.meam.spline",
+    command="meam",
+)
+_EAM_HELP = _SPLINES_HELP.format(
+    what="a spline EAM: a pair term, a density that is a sum over neighbours, and its embedding",
+    file="potential.eam.alloy",
+    command="eam",
+)
 
 
 @app.command("meam", help=_MEAM_HELP, no_args_is_help=True)
-def meam(
+@app.command("eam", help=_EAM_HELP, no_args_is_help=True)
+def splines(
+    context: typer.Context,
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files to learn from.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the fit.")],
     test: Annotated[
@@ -183,20 +195,25 @@ def meam(
     from madelung.forcefields.splines.meam import SplineMEAM
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
-    changes = {
+    changes: dict[str, Any] = {
         "cutoff": cutoff, "starts": starts, "iterations": iterations, "threads": threads,
         "seed": seed,
     }  # fmt: skip
     named = {name: value for name, value in changes.items() if value is not None}
+    if context.info_name == "eam":
+        named["angular"] = False
     settings = read_meam_settings(config, named, files.training)
     first = None if initial is None else load_force_field(initial)
     if first is not None and not isinstance(first, SplineMEAM):
-        raise typer.BadParameter("this is no spline MEAM", param_hint="--initial")
+        raise typer.BadParameter(
+            "this is no file of a fitted spline MEAM or EAM", param_hint="--initial"
+        )
     job = run_meam_fit(
         files, out, settings, initial=first, resume=resume,
         progress=None if quiet else lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
-    _print(f"spline MEAM, {job.fit.parameters} parameters", job.results, job.folder)
+    kind = "spline MEAM" if settings.angular else "spline EAM"
+    _print(f"{kind}, {job.fit.parameters} parameters", job.results, job.folder)
 
 
 def _print(title: str, results: dict[str, Any], folder: Path) -> None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from madelung.errors import ForceFieldError
 from madelung.forcefields.configurations import Configuration
-from madelung.forcefields.splines.lammps_files import write_meam_spline
+from madelung.forcefields.splines.eam import tabulated
+from madelung.forcefields.splines.lammps_files import write_eam_alloy, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.minimising import (
     levenberg_marquardt,
@@ -111,8 +112,9 @@ def fit_spline_meam(
 ) -> SplineMEAMFit:
     """Fit a spline MEAM to energies and forces, and stresses if the settings say so.
 
-    Energies are fitted up to a shift per atom of each element. Writes ``potential.meam.spline``,
-    ``potential.json`` and ``report.json`` to the folder, beside the state of all starts.
+    Energies are fitted up to a shift per atom of each element. Writes ``potential.meam.spline``
+    (``potential.eam.alloy`` for an EAM), ``potential.json`` and ``report.json`` to the folder,
+    beside the state of all starts.
 
     Parameters
     ----------
@@ -132,8 +134,12 @@ def fit_spline_meam(
     Raises
     ------
     ForceFieldError
-        If no configuration can be used, or the folder holds a fit already (of other settings).
+        If no configuration can be used, the folder holds a fit already (of other settings), or
+        the initial potential has f and g and shall have none, or the reverse.
     """
+    if initial is not None and initial.is_angular != settings.angular:
+        kind = "an s-MEAM" if settings.angular else "an EAM without angular functions"
+        raise ForceFieldError(f"a fit of {kind} cannot begin from a potential of the other kind")
     job = _Job(settings, Path(folder), initial, progress or (lambda line: None))
     job.prepare(configurations, resume)
     starts = job.share(job.start, range(settings.starts))
@@ -221,9 +227,10 @@ class _Job:
             [FunctionShape(first, s.cutoff, s.pair_knots, True)] * pairs
             + [FunctionShape(first, s.cutoff, s.density_knots, True)] * types
             + [FunctionShape(-1.0, 1.0, s.embedding_knots, False)] * types
-            + [FunctionShape(first, s.bond_cutoff or s.cutoff, s.bond_knots, True)] * types
-            + [FunctionShape(-1.0, 1.0, s.angle_knots, False)] * pairs
         )
+        if s.angular:
+            shapes += [FunctionShape(first, s.bond_cutoff or s.cutoff, s.bond_knots, True)] * types
+            shapes += [FunctionShape(-1.0, 1.0, s.angle_knots, False)] * pairs
         return Parameters(s.numbers, tuple(shapes))
 
     def _objective(self, reference: Reference, parameters: Parameters) -> Objective:
@@ -332,7 +339,10 @@ class _Job:
             parameters=best.parameters.size,
             skipped=self.skipped,
         )
-        write_meam_spline(potential, self.folder / "potential.meam.spline")
+        if potential.is_angular:
+            write_meam_spline(potential, self.folder / "potential.meam.spline")
+        else:
+            write_eam_alloy(tabulated(potential), self.folder / "potential.eam.alloy")
         potential.save(self.folder / "potential.json")
         report = {
             "training": asdict(fit.training),

@@ -1,4 +1,4 @@
-"""A fit of a spline MEAM from files to a potential, its errors and its pictures."""
+"""A fit of a spline MEAM or EAM from files to a potential, its errors and its pictures."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def run_meam_fit(
     resume: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> MEAMJob:
-    """Fit a spline MEAM to files, test it, and draw it.
+    """Fit a spline MEAM, or EAM, to files, test it, and draw it.
 
-    The folder then holds ``potential.meam.spline`` for LAMMPS, ``potential.json``,
-    ``report.json``, ``results.json``, ``predictions.csv``, and pictures: ``functions.png`` and
-    ``parity.png``.
+    The folder then holds ``potential.meam.spline`` (``potential.eam.alloy`` for an EAM) for LAMMPS,
+    ``potential.json``, ``report.json``, ``results.json``, ``predictions.csv``, and pictures:
+    ``functions.png`` and ``parity.png``.
 
     Parameters
     ----------

@@ -161,7 +161,14 @@ def write_meam_spline(potential: SplineMEAM, path: Path_, comment: str = "") -> 
         File to make.
     comment
         One line for its beginning.
+
+    Raises
+    ------
+    ForceFieldError
+        If it has no angular functions, which the format does not do without.
     """
+    if not potential.is_angular:
+        raise ForceFieldError("a potential without angular functions is written as an EAM")
     functions = (
         *potential.pair,
         *potential.density,

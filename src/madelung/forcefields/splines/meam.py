@@ -44,7 +44,7 @@ class SplineMEAM(SplineForceField):
     embedding
         U, T, of the central atom's type.
     angle
-        g, T(T + 1)/2, of both neighbours' types.
+        g, T(T + 1)/2, of both neighbours' types; without any f and g the potential is an EAM.
 
     Raises
     ------
@@ -55,8 +55,8 @@ class SplineMEAM(SplineForceField):
     pair: tuple[CubicSpline, ...]
     density: tuple[CubicSpline, ...]
     embedding: tuple[CubicSpline, ...]
-    bond: tuple[CubicSpline, ...]
-    angle: tuple[CubicSpline, ...]
+    bond: tuple[CubicSpline, ...] = ()
+    angle: tuple[CubicSpline, ...] = ()
 
     def __post_init__(self) -> None:
         """Count the functions."""
@@ -64,13 +64,20 @@ class SplineMEAM(SplineForceField):
         if types == 0 or len(set(self.numbers)) != types:
             raise ForceFieldError("a potential has one or more elements, each of them once")
         pairs = types * (types + 1) // 2
-        for name, expected in zip(_PARTS, (pairs, types, types, types, pairs), strict=True):
+        expected_bonds, expected_angles = (types, pairs) if self.is_angular else (0, 0)
+        counts = (pairs, types, types, expected_bonds, expected_angles)
+        for name, expected in zip(_PARTS, counts, strict=True):
             found = len(getattr(self, name))
             if found != expected:
                 raise ForceFieldError(
                     f"a potential of {types} elements needs {expected} functions '{name}', "
                     f"and not {found}"
                 )
+
+    @property
+    def is_angular(self) -> bool:
+        """Whether it has f and g."""
+        return bool(self.bond or self.angle)
 
     @property
     def cutoff(self) -> float:
@@ -92,8 +99,8 @@ class SplineMEAM(SplineForceField):
             pair=symmetric_map(types),
             density=[pairs + b for _ in range(types) for b in range(types)],
             embedding=[first + a for a in range(types)],
-            bond=[first + types + a for a in range(types)],
-            angle=symmetric_map(types, first + 2 * types),
+            bond=[first + types + a for a in range(types)] if self.is_angular else None,
+            angle=symmetric_map(types, first + 2 * types) if self.is_angular else None,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -17,6 +17,9 @@ from madelung.forcefields.splines.meam import SplineMEAM
 
 __all__ = ["FunctionShape", "Parameters"]
 
+# Where an EAM's embedding function ends if all densities are negative, which its loss forbids.
+_LEAST_DENSITY = 1e-3
+
 
 @dataclass(frozen=True)
 class FunctionShape:
@@ -89,7 +92,8 @@ class Parameters:
     numbers
         Atomic numbers.
     shapes
-        Functions in the order of the files: pair, density, embedding, bond, angle.
+        Functions in the order of the files: pair, density, embedding, bond, angle; an EAM has
+        none of the last two.
     """
 
     numbers: tuple[int, ...]
@@ -116,7 +120,13 @@ class Parameters:
         """How many pair, density, embedding, bond and angle functions there are."""
         types = len(self.numbers)
         pairs = types * (types + 1) // 2
-        return pairs, types, types, types, pairs
+        return pairs, types, types, types * self.is_angular, pairs * self.is_angular
+
+    @property
+    def is_angular(self) -> bool:
+        """Whether there are bond and angle functions."""
+        types = len(self.numbers)
+        return len(self.shapes) > types * (types + 1) // 2 + 2 * types
 
     def places(self, part: int) -> range:
         """Return which functions are of a part: 0 pair, …, 4 angle."""
@@ -143,7 +153,7 @@ class Parameters:
         """Draw free numbers: ρ and f decay, g is near a parabola of the cosine, all with noise.
 
         Functions of nothing but noise lead to bad minima: starts from them end at several times
-        the loss.
+        the loss. Without f and g, ρ is positive on average.
         """
         free = 0.1 * generator.normal(size=self.size)
         parts = np.split(free, self.ends[:-1])
@@ -151,6 +161,8 @@ class Parameters:
             x = np.linspace(0, 1, self.shapes[place].size)
             decay = generator.normal() * np.exp(-generator.uniform(1, 5) * x)
             parts[place][:] = (decay + 0.15 * generator.normal(size=len(x))) * (1 - x)
+            if not self.is_angular:
+                parts[place][:] *= np.sign(parts[place].sum())
         for place in self.places(4):
             x = np.linspace(-1, 1, self.shapes[place].size)
             parabola = generator.normal() * (x - generator.uniform(-1, 1)) ** 2
@@ -171,8 +183,13 @@ class Parameters:
         return np.concatenate([shape.free(spline) for shape, spline in pairs])
 
     def with_densities(self, ranges: NDArray[np.float64]) -> Parameters:
-        """Return the same with embedding functions between other densities, (T, 2)."""
+        """Return the same with embedding functions between other densities, (T, 2).
+
+        Those of an EAM begin at zero or above, as its files have them.
+        """
         shapes = list(self.shapes)
+        if not self.is_angular:
+            ranges = np.maximum(ranges, [0.0, _LEAST_DENSITY])
         for place, (first, last) in zip(self.places(2), ranges, strict=True):
             shapes[place] = replace(shapes[place], first=float(first), last=float(last))
         return replace(self, shapes=tuple(shapes))

@@ -34,9 +34,10 @@ def plot_meam(fit: SplineMEAMFit) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13.0, 3.2), layout="constrained")
+    panels = [panel for panel in _PANELS if getattr(fit.potential, panel[0])]
+    figure = Figure(figsize=(2.6 * len(panels), 3.2), layout="constrained")
     for axis, (name, symbol, abscissa, ordinate) in zip(
-        figure.subplots(1, len(_PANELS)), _PANELS, strict=True
+        figure.subplots(1, len(panels)), panels, strict=True
     ):
         functions = getattr(fit.potential, name)
         for number, spline in enumerate(functions):

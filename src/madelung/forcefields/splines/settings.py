@@ -21,6 +21,8 @@ class SplineMEAMSettings(BaseModel):
     ----------
     elements
         Symbols, in the order of the file.
+    angular
+        Whether there are f and g; without them the potential is an EAM.
     cutoff
         Where φ and ρ end, in Å.
     bond_cutoff
@@ -62,6 +64,7 @@ class SplineMEAMSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     elements: tuple[str, ...] = Field(min_length=1)
+    angular: bool = True
     cutoff: Positive
     bond_cutoff: Positive | None = None
     first_knot: Positive | None = None
@@ -104,4 +107,5 @@ class SplineMEAMSettings(BaseModel):
     @property
     def reach(self) -> float:
         """Largest of the cutoffs."""
-        return max(self.cutoff, self.bond_cutoff or self.cutoff)
+        bond_cutoff = self.bond_cutoff if self.angular else None
+        return max(self.cutoff, bond_cutoff or self.cutoff)
