@@ -1,0 +1,1 @@
+"""Knowledge of empirical potentials, their teachers, for neural force fields."""
