@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from madelung.cli.fit_neural import HELP, neural
+from madelung.cli.fit_results import number, print_results
+
 if TYPE_CHECKING:
     from madelung.forcefields.uf3.sweep import SweepTrial
 
@@ -19,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+app.command("neural", help=HELP, no_args_is_help=True)(neural)
 
 
 @app.callback()
@@ -126,7 +132,7 @@ def uf3(
         return
     job = run_uf3_fit(files, out, settings, tune=tune, threads=threads, resume=resume, quiet=quiet)
     title = f"UF3, {job.results['coefficients']} coefficients, {job.results['seconds']:.0f} s"
-    _print(title, job.results, job.folder)
+    print_results(title, job.results, job.folder)
 
 
 _SPLINES_HELP = """
@@ -213,32 +219,7 @@ def splines(
         progress=None if quiet else lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
     kind = "spline MEAM" if settings.angular else "spline EAM"
-    _print(f"{kind}, {job.fit.parameters} parameters", job.results, job.folder)
-
-
-def _print(title: str, results: dict[str, Any], folder: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=title)
-    table.add_column("part")
-    for heading in ("configurations", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
-        table.add_column(heading, justify="right")
-    for part, errors in results["errors"].items():
-        table.add_row(
-            part,
-            f"{errors['configurations']:,}",
-            _number(errors.get("energy_rmse"), 2),
-            _number(errors.get("force_rmse"), 3),
-        )
-    console.print(table)
-    if results["skipped"]:
-        first = f": {results['problems'][0]}" if results["problems"] else ""
-        console.print(f"{results['skipped']} configurations were left out{first}", markup=False)
-    if "lammps" in results:
-        console.print(f"no file for LAMMPS: {results['lammps']}", markup=False)
-    console.print(f"potential, errors and pictures: {folder}", markup=False)
+    print_results(f"{kind}, {job.fit.parameters} parameters", job.results, job.folder)
 
 
 def _print_sweep(trials: list[SweepTrial], out: Path) -> None:
@@ -256,8 +237,8 @@ def _print_sweep(trials: list[SweepTrial], out: Path) -> None:
             triplets = settings.three_body
             table.add_row(
                 str(trial.number),
-                _number(trial.energy_rmse, 2),
-                _number(trial.force_rmse, 3),
+                number(trial.energy_rmse, 2),
+                number(trial.force_rmse, 3),
                 f"{trial.microseconds:.2f}",
                 f"{trial.coefficients:,}",
                 f"{settings.two_body.maximum:g} Å"
@@ -265,7 +246,3 @@ def _print_sweep(trials: list[SweepTrial], out: Path) -> None:
             )
     console.print(table)
     console.print(f"all trials, the picture and the best settings: {out}", markup=False)
-
-
-def _number(value: Any, digits: int) -> str:
-    return "" if value is None or value != value else f"{value:.{digits}f}"

@@ -17,9 +17,13 @@ __all__ = ["load_force_field"]
 
 # Readers are imported when they are needed: "module:function" or "module:class.method".
 
+# Describes a force field that is a folder.
+_CARD = "card.json"
+
 # JSON files by what they say under "format"; called with the object and the file's name.
 _JSON_READERS: dict[str, str] = {
     "madelung-complete-pairs": "madelung.forcefields.complete_pairs:CompletePairs.from_object",
+    "madelung-neural": "madelung.forcefields.neural.potential:NeuralForceField.from_object",
     "madelung-spline-eam": "madelung.forcefields.splines.eam:SplineEAM.from_object",
     "madelung-spline-meam": "madelung.forcefields.splines.meam:SplineMEAM.from_object",
     "madelung-uf3": "madelung.forcefields.uf3.potential:UF3Potential.from_object",
@@ -65,7 +69,8 @@ def load_force_field(source: Any) -> ForceField:
     Parameters
     ----------
     source
-        A path; the file may be compressed. What its JSON holds, or a force field, are taken too.
+        A path; the file may be compressed. A folder stands for the card of a neural force field in
+        it. What a file's JSON holds, or a force field, are taken too.
 
     Returns
     -------
@@ -85,6 +90,8 @@ def load_force_field(source: Any) -> ForceField:
             f"an object of type {type(source).__name__!r} is no force field; give a path"
         )
     path = Path(source)
+    if path.is_dir():
+        path = path / _CARD
     try:
         with open_text(path) as stream:
             text = stream.read()

@@ -1,0 +1,55 @@
+"""Settings of the training of a neural force field."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from madelung.forcefields.neural.settings import NeuralSettings
+
+__all__ = ["NeuralFitSettings", "TrainingCourse"]
+
+
+class TrainingCourse(BaseModel):
+    """How a neural force field is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(100, ge=1, description="Passes over the configurations.")
+    batch_size: int = Field(8, ge=1, description="Configurations of a step, over all processes.")
+    learning_rate: float = Field(4e-3, gt=0.0, description="Highest rate of the one-cycle course.")
+    warmup_share: float = Field(
+        0.1, gt=0.0, lt=1.0, description="Part of the course in which the rate rises."
+    )
+    weight_decay: float = Field(0.0, ge=0.0, description="Decoupled weight decay (AdamW).")
+    gradient_clip: float = Field(1.0, gt=0.0, description="Largest norm of a gradient.")
+    average_decay: float = Field(
+        0.995, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."
+    )
+    energy_weight: float = Field(
+        1.0, ge=0.0, description="Weight of squared errors of energies in parts of their spread."
+    )
+    force_weight: float = Field(1.0, ge=0.0, description="The same of forces.")
+    stress_weight: float = Field(0.1, ge=0.0, description="The same of stresses.")
+    validations: int = Field(
+        20, ge=1, description="How often in the course the averaged weights are validated."
+    )
+    seed: int = Field(0, ge=0, description="Seed of weights and order.")
+    checkpoint_minutes: float = Field(
+        5.0, ge=0.0, description="Minutes between checkpoints; one is also written on interruption."
+    )
+
+
+class NeuralFitSettings(BaseModel):
+    """A neural force field, and how it is fitted to files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: NeuralSettings = Field(description="Elements, reach and size.")
+    course: TrainingCourse = Field(
+        default_factory=lambda: TrainingCourse(), description="How it is trained."
+    )
+    members: int = Field(1, ge=1, description="Networks, whose differences are the uncertainty.")
+    validation_share: float = Field(
+        0.1, gt=0.0, lt=1.0, description="Part of the training data by which weights are chosen."
+    )
+    initial: str = Field("", description="Folder of a force field to start from.")

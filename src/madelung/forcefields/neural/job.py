@@ -1,0 +1,254 @@
+"""A neural force field from files: training, test, pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from madelung.data.progress import watched
+from madelung.errors import ForceFieldError
+from madelung.forcefields.comparison import Comparison, compare
+from madelung.forcefields.configurations import SkippedConfigurations
+from madelung.forcefields.files import load_force_field
+from madelung.forcefields.neural.energy import EnergyModel
+from madelung.forcefields.neural.examples import Example, Spread, examples_of, set_scales
+from madelung.forcefields.neural.fit_settings import NeuralFitSettings
+from madelung.forcefields.neural.potential import NeuralForceField
+from madelung.forcefields.neural.training import NeuralTraining
+from madelung.forcefields.plots import plot_parity
+from madelung.forcefields.reference_data import TEST, DataFiles
+from madelung.outputs import whole_file
+from madelung.training.plots import plot_history
+from madelung.training.processes import Processes
+from madelung.training.state import CHECKPOINT_FILE, Progress
+
+__all__ = ["NeuralJob", "divided", "run_neural_fit"]
+
+POTENTIAL = "potential"
+_UNITS = {"energy": "eV/atom", "force": "eV/Å"}
+
+
+@dataclass(frozen=True, eq=False)
+class NeuralJob:
+    """What a fit has led to.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    comparison
+        Its predictions for training and test configurations; none in the further ones of several
+        processes.
+    results
+        What stands in ``results.json``; empty in these.
+    folder
+        Where the files are.
+    """
+
+    potential: NeuralForceField
+    comparison: Comparison
+    results: dict[str, Any]
+    folder: Path
+
+
+def run_neural_fit(
+    data: DataFiles,
+    folder: str | os.PathLike[str],
+    settings: NeuralFitSettings,
+    *,
+    resume: bool = False,
+    quiet: bool = True,
+) -> NeuralJob:
+    """Train a neural force field on files, test it, and draw how it went.
+
+    The folder then holds ``potential/`` (card and weights, which ``load_force_field`` reads),
+    ``results.json``, ``predictions.csv``, ``parity.png``, and for each member ``member-K/`` with
+    its checkpoint, ``history.csv`` and ``history.png``.
+
+    Parameters
+    ----------
+    data
+        Files, and how they are divided.
+    folder
+        Where to write.
+    settings
+        The network, and how it is trained.
+    resume
+        Whether to go on with a fit that was stopped.
+    quiet
+        Whether to show no progress.
+
+    Raises
+    ------
+    ForceFieldError
+        If no configuration can be used, or the initial force field is another kind of network.
+    TrainingError
+        If the folder holds another fit, or the loss is no longer finite.
+    JobInterrupted
+        If it was interrupted; a checkpoint has been written.
+    """
+    out, begun, processes = Path(folder), time.monotonic(), Processes("cpu")
+    first = out / "member-0" / CHECKPOINT_FILE
+    if first.exists() and not resume:
+        raise ForceFieldError(
+            f"{out} holds a fit; go on with it (--resume), or choose another folder"
+        )
+    skipped = SkippedConfigurations()
+    learning = [item for part, item in data.read(skipped) if part != TEST]
+    examples = examples_of(learning, settings.network, skipped)
+    initial = _initial(settings)
+    models = [
+        _train_member(member, examples, settings, out, initial, processes, resume, quiet)
+        for member in range(settings.members)
+    ]
+    processes.close()
+    seconds = time.monotonic() - begun
+    training = {
+        "configurations": len(examples),
+        "seconds": round(seconds, 1),
+        "course": settings.course.model_dump(mode="json"),
+        "initial": settings.initial,
+    }
+    potential = NeuralForceField(models, training=training)
+    if not processes.is_first:
+        return NeuralJob(potential, Comparison([]), {}, out)
+    comparison = compare(potential, data.divided(), progress=not quiet)
+    results = {
+        "settings": settings.model_dump(mode="json"),
+        "data": data.as_object(),
+        "parameters": sum(value.numel() for value in models[0].parameters()),
+        "seconds": round(seconds, 1),
+        "skipped": skipped.count,
+        "problems": skipped.problems[:20],
+        "errors": {part: comparison.part(part).errors() for part in comparison.parts},
+        "errors_by_group": {
+            part: comparison.part(part).errors_by_group() for part in comparison.parts
+        },
+    }
+    _write(out, potential, comparison, results)
+    return NeuralJob(potential, comparison, results, out)
+
+
+def _initial(settings: NeuralFitSettings) -> EnergyModel | None:
+    """The network to start from."""
+    if not settings.initial:
+        return None
+    force_field = load_force_field(settings.initial)
+    if not isinstance(force_field, NeuralForceField):
+        raise ForceFieldError(f"{settings.initial}: this is no neural force field")
+    if force_field.settings != settings.network:
+        raise ForceFieldError(
+            f"{settings.initial}: its network has other settings than the one that is asked for"
+        )
+    return force_field.models[0]
+
+
+def divided(
+    examples: list[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Return examples to learn from, and at least one to choose weights by.
+
+    Parameters
+    ----------
+    examples
+        All of them.
+    share
+        Part that is held back.
+    seed
+        Of the division.
+
+    Raises
+    ------
+    ForceFieldError
+        If there are fewer than two.
+    """
+    if len(examples) < 2:
+        raise ForceFieldError(
+            f"{len(examples)} usable configurations are too few; a fit needs at least two"
+        )
+    order = np.random.default_rng([seed, 7]).permutation(len(examples))
+    count = min(max(round(share * len(examples)), 1), len(examples) - 1)
+    held = set(order[:count].tolist())
+    return (
+        [example for index, example in enumerate(examples) if index not in held],
+        [examples[index] for index in sorted(held)],
+    )
+
+
+def _train_member(
+    member: int,
+    examples: list[Example],
+    settings: NeuralFitSettings,
+    out: Path,
+    initial: EnergyModel | None,
+    processes: Processes,
+    resume: bool,
+    quiet: bool,
+) -> EnergyModel:
+    course = settings.course.model_copy(update={"seed": settings.course.seed + member})
+    training, validation = divided(examples, settings.validation_share, course.seed)
+    folder = out / f"member-{member}"
+    model, spread = _fresh_model(settings, training, initial, course.seed)
+    quiet = quiet or not processes.is_first
+    with _reported(f"member {member + 1} of {settings.members}", quiet) as report:
+        run = NeuralTraining(model, training, validation, spread, course, folder, processes, report)
+        run.run(resume=resume and (folder / CHECKPOINT_FILE).exists())
+    if processes.is_first:
+        _write_history(folder, run.progress)
+    return model
+
+
+def _fresh_model(
+    settings: NeuralFitSettings, training: list[Example], initial: EnergyModel | None, seed: int
+) -> tuple[EnergyModel, Spread]:
+    torch.manual_seed(seed)
+    model = EnergyModel(settings.network)
+    spread = set_scales(model, training)
+    if initial is not None:
+        # The scales are part of what the initial network knows.
+        model.load_state_dict(initial.state_dict())
+    return model, spread
+
+
+@contextmanager
+def _reported(what: str, quiet: bool) -> Iterator[Any]:
+    with watched(what, show=not quiet) as advance:
+
+        def report(progress: Progress, steps: int) -> None:
+            advance(progress.step, steps)
+
+        yield report
+
+
+def _write_history(folder: Path, progress: Progress) -> None:
+    rows = progress.history
+    with (
+        whole_file(folder / "history.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    with whole_file(folder / "history.png") as temporary:
+        plot_history(rows, _UNITS).savefig(temporary, dpi=150)
+
+
+def _write(
+    out: Path, potential: NeuralForceField, comparison: Comparison, results: dict[str, Any]
+) -> None:
+    potential.save(out / POTENTIAL)
+    comparison.write(out / "predictions.csv")
+    with whole_file(out / "parity.png") as temporary:
+        plot_parity(comparison).savefig(temporary, dpi=150)
+    with whole_file(out / "results.json") as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

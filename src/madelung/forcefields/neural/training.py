@@ -1,0 +1,256 @@
+"""Training of a neural force field on energies, forces and stresses, exactly resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from madelung.errors import TrainingError
+from madelung.forcefields.neural.energy import EnergyModel
+from madelung.forcefields.neural.examples import Example, Spread
+from madelung.forcefields.neural.fit_settings import TrainingCourse
+from madelung.forcefields.neural.losses import ExampleErrors, errors_of_examples, training_loss
+from madelung.interruption import Interruption
+from madelung.training.objective import one_cycle_rate, parameter_groups
+from madelung.training.processes import Processes
+from madelung.training.state import (
+    CHECKPOINT_FILE,
+    MovingAverage,
+    Progress,
+    read_checkpoint,
+    require_same,
+    write_checkpoint,
+)
+
+__all__ = ["NeuralTraining"]
+
+Report = Callable[[Progress, int], None]
+
+
+@dataclass(eq=False)
+class NeuralTraining:
+    """A course of training of one network.
+
+    Parameters
+    ----------
+    model
+        The network, its scales set; it is changed in place.
+    training, validation
+        What it learns from, and what its weights are chosen by; both with labels of the first
+        head. Without validation examples the last weights are taken.
+    spread
+        What errors are measured by.
+    course
+        How it is trained.
+    folder
+        Where checkpoints are written; none if None.
+    processes
+        Those that train together.
+    report
+        Called after each step with where the course is, and its number of steps.
+    """
+
+    model: EnergyModel
+    training: Sequence[Example]
+    validation: Sequence[Example]
+    spread: Spread
+    course: TrainingCourse
+    folder: Path | None = None
+    processes: Processes | None = None
+    report: Report | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the first step."""
+        if not self.training:
+            raise TrainingError("there is no configuration to learn from")
+        course = self.course
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.model, course.weight_decay), lr=course.learning_rate, fused=True
+        )
+        self.average = MovingAverage(self.model, course.average_decay)
+        self.best: dict[str, Tensor] = {}
+        self.progress = Progress()
+        self.steps_of_epoch = -(-len(self.training) // course.batch_size)
+        self.steps = course.epochs * self.steps_of_epoch
+        self.interval = max(course.epochs // course.validations, 1)
+        self._together = Processes("cpu") if self.processes is None else self.processes
+        self._sitting = self._saved = time.perf_counter()
+
+    def run(self, *, resume: bool = False) -> EnergyModel:
+        """Train to the end, and return the model with the best weights by validation.
+
+        Parameters
+        ----------
+        resume
+            Whether to go on from the checkpoint in the folder. The weights that come out are, bit
+            for bit, those of a course that was never stopped.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is no longer finite, or the checkpoint is missing or of another course.
+        JobInterrupted
+            If it was interrupted; a checkpoint has been written.
+        """
+        if resume:
+            self._restore()
+        with Interruption() as interruption:
+            while not self.progress.finished:
+                self._epoch(interruption)
+                self._close_epoch()
+        self.model.load_state_dict(self.best or self.average.state)
+        return self.model
+
+    # One epoch.
+
+    def _epoch(self, interruption: Interruption) -> None:
+        generator = np.random.default_rng([self.course.seed, 4, self.progress.epoch])
+        order = generator.permutation(len(self.training))
+        groups = np.array_split(order, self.steps_of_epoch)
+        for group in groups[self.progress.batch :]:
+            self._step([self.training[index] for index in self._together.share(group)], len(group))
+            if self.report is not None:
+                self.report(self.progress, self.steps)
+            if self.folder is None:
+                continue
+            if self._together.any(interruption.requested):
+                self._save()
+                interruption.stop(self.folder)
+            elif time.perf_counter() - self._saved >= 60.0 * self.course.checkpoint_minutes:
+                self._save()
+
+    def _step(self, examples: Sequence[Example], size: int) -> None:
+        progress, course = self.progress, self.course
+        rate = one_cycle_rate(progress.step, self.steps, course.learning_rate, course.warmup_share)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        value = 0.0
+        if examples:
+            loss = training_loss(self.model, examples, self.spread, course) / size
+            loss.backward()
+            value = float(loss.detach())
+        total = float(self._together.add(torch.tensor(value, dtype=torch.float64)))
+        if not np.isfinite(total):
+            raise TrainingError(
+                f"the loss is no longer finite (epoch {progress.epoch + 1}, step {progress.step}); "
+                "lower the learning rate, and start again"
+            )
+        self._together.add_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), course.gradient_clip)
+        self.optimiser.step()
+        self.average.update(self.model, progress.step)
+        progress.step += 1
+        progress.batch += 1
+        progress.loss_sum += total
+        progress.loss_count += 1.0
+
+    def _close_epoch(self) -> None:
+        progress = self.progress
+        progress.epoch += 1
+        last = progress.epoch == self.course.epochs
+        if self.validation and (last or progress.epoch % self.interval == 0):
+            self._validate()
+        progress.batch, progress.loss_sum, progress.loss_count = 0, 0.0, 0.0
+        progress.finished = last
+        if self.folder is not None and (last or progress.epoch % self.interval == 0):
+            self._save()
+
+    def _validate(self) -> None:
+        """Try the averaged weights, and keep them if they are the best so far."""
+        progress = self.progress
+        errors = self.errors(self.validation)
+        score = errors.score(self.spread, self.course)
+        if not np.isfinite(score):
+            raise TrainingError(
+                f"predictions are no longer finite (epoch {progress.epoch}); lower the learning "
+                "rate, and start again"
+            )
+        if score < progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
+            self.best = {name: value.clone() for name, value in self.average.state.items()}
+        progress.history.append(
+            {
+                "epoch": progress.epoch,
+                "loss": progress.loss_sum / max(progress.loss_count, 1.0),
+                "score": score,
+                "val energy": errors.energy,
+                "val force": errors.force,
+                "seconds": progress.seconds + time.perf_counter() - self._sitting,
+            }
+        )
+
+    def errors(self, examples: Sequence[Example]) -> ExampleErrors:
+        """Return the errors of the averaged weights."""
+        trained = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average.state)
+        errors = errors_of_examples(self.model, examples)
+        self.model.load_state_dict(trained)
+        return errors
+
+    # Stopping and going on.
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "settings": {
+                **self.course.model_dump(mode="json"),
+                "network": self.model.settings.model_dump(mode="json"),
+            },
+            "fingerprint": _fingerprint([*self.training, *self.validation]),
+            "initial_weights": "",
+        }
+
+    def _save(self) -> None:
+        now = time.perf_counter()
+        self.progress.seconds += now - self._sitting
+        self._sitting = self._saved = now
+        if self.folder is None or not self._together.is_first:
+            return
+        moments = {
+            f"{index}.{name}": value
+            for index, state in self.optimiser.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        tensors = {
+            "network": self.model.state_dict(),
+            "average": self.average.state,
+            "optimiser": moments,
+            "best": self.best,
+        }
+        write_checkpoint(self.folder, tensors, self.progress, self._identity())
+
+    def _restore(self) -> None:
+        if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
+            raise TrainingError(f"{self.folder}: there is no checkpoint to go on from")
+        tensors, progress, identity = read_checkpoint(self.folder)
+        require_same(identity, self._identity(), self.folder)
+        self.progress = progress
+        self.model.load_state_dict(tensors["network"])
+        self.average.state = dict(tensors["average"])
+        self.best = tensors.get("best", {})
+        content = self.optimiser.state_dict()
+        content["state"] = {}
+        for name, value in tensors.get("optimiser", {}).items():
+            index, own = name.split(".", 1)
+            content["state"].setdefault(int(index), {})[own] = value
+        self.optimiser.load_state_dict(content)
+
+
+def _fingerprint(examples: Sequence[Example]) -> str:
+    """Checksum of what is learnt from."""
+    digest = hashlib.sha256()
+    for example in examples:
+        parts = [example.energies, example.surroundings.vectors, example.surroundings.kinds]
+        parts += [part for part in (example.forces, example.virial) if part is not None]
+        parts.append(np.array([example.weight, example.head, example.guessed], dtype=np.float64))
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
