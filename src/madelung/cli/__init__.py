@@ -24,6 +24,7 @@ _COMMANDS = (
     "evaluate",
     "benchmark",
     "fit",
+    "teach",
     "models",
     "data",
     "run",

@@ -23,7 +23,8 @@ FEWEST_LABELLED = 5
 """Labelled configurations that a mixture needs."""
 _COMPONENTS = 6
 _AVERAGED = 5
-_LANDMARKS = 800
+# Up to so many labelled configurations all carry the fit, of more so many.
+_ALL, _LANDMARKS = 900, 600
 # How far beyond the labelled ones a teacher's deviation may reach, in parts of their range.
 _MARGIN = 0.5
 # Teachers that agree to this, in eV/atom, do not deviate.
@@ -50,7 +51,8 @@ class Mixture:
     labelled_indices
         The m configurations whose reference was used.
     left_out_errors
-        (m,) error in eV/atom of each labelled energy as predicted by all others.
+        (m,) error in eV/atom of each labelled energy as predicted by all others; NaN for those
+        that carry the fit where not all do.
     calibration
         How standard errors follow.
     """
@@ -139,7 +141,7 @@ def fit_mixture(
     gated
         Whether weights may vary.
     seed
-        Of the choice of the rows that carry the fit where there are more than 800.
+        Of the choice of the 600 that carry the fit where more than 900 are labelled.
 
     Notes
     -----
@@ -163,10 +165,53 @@ def fit_mixture(
     reference = reference_energies[rows] / labels.counts[rows]
     deviations = _Deviations.of(shifted, reference, rows)
     places = _places(deviations.scaled, descriptors, rows)
-    targets = reference - deviations.base[rows]
+    found = _fit(deviations.scaled, places, rows, reference - deviations.base[rows], gated, seed)
+    spread = _spread(shifted)
+    tested = np.isfinite(found.left_out_errors)
+    calibration = calibrate(
+        found.left_out_errors[tested], found.left_out_variance[tested], spread[rows][tested]
+    )
+    standard_errors = calibration.standard_errors(found.variance, spread)
+    known = labels.known.any(1)
+    return Mixture(
+        teachers=labels.teachers,
+        energies=np.where(known, (deviations.base + found.mean) * labels.counts, np.nan),
+        standard_errors=np.where(known, standard_errors * labels.counts, np.nan),
+        weights=deviations.teacher_weights(found.weights),
+        counts=labels.counts,
+        labelled_indices=rows,
+        left_out_errors=found.left_out_errors,
+        calibration=calibration,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Corrections of all n configurations, and of the m labelled ones by all others of them.
+
+    Parameters
+    ----------
+    mean, variance
+        (n,) corrections of the best teacher's energies, in eV/atom and its square.
+    weights
+        (n, T) of the scaled deviations.
+    left_out_errors, left_out_variance
+        (m,); errors are NaN where they say nothing of other configurations.
+    """
+
+    mean: Array
+    variance: Array
+    weights: Array
+    left_out_errors: Array
+    left_out_variance: Array
+
+
+def _fit(
+    x: Array, u: Array, rows: NDArray[np.int64], targets: Array, gated: bool, seed: int
+) -> _Fit:
+    """Average the regressions under which the targets of the labelled rows are the most likely."""
     random = np.random.default_rng(seed)
-    landmarks = np.sort(random.permutation(len(rows))[:_LANDMARKS])
-    x, u = deviations.scaled, places
+    landmarks = _landmarks(len(rows), random)
     models = [
         VaryingWeights(covariance, x[rows], u[rows], targets, landmarks)
         for covariance in choose_covariances(
@@ -174,23 +219,13 @@ def fit_mixture(
         )
     ]
     predictions = [model.predict(x, u) for model in models]
-    correction, variance = _averaged([(item.mean, item.variance) for item in predictions])
+    mean, variance = _averaged([(item.mean, item.variance) for item in predictions])
     left_out, left_out_variance = _averaged([model.left_out() for model in models])
-    spread = _spread(shifted)
-    calibration = calibrate(left_out - targets, left_out_variance, spread[rows])
-    known = labels.known.any(1)
-    return Mixture(
-        teachers=labels.teachers,
-        energies=np.where(known, (deviations.base + correction) * labels.counts, np.nan),
-        standard_errors=np.where(
-            known, calibration.standard_errors(variance, spread) * labels.counts, np.nan
-        ),
-        weights=deviations.teacher_weights(np.mean([item.weights for item in predictions], axis=0)),
-        counts=labels.counts,
-        labelled_indices=rows,
-        left_out_errors=left_out - targets,
-        calibration=calibration,
-    )
+    tested = np.ones(len(rows), dtype=bool)
+    tested[landmarks] = len(landmarks) == len(rows)
+    weights = np.mean([item.weights for item in predictions], axis=0)
+    errors = np.where(tested, left_out - targets, np.nan)
+    return _Fit(mean, variance, weights, errors, left_out_variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,6 +290,13 @@ class _Deviations:
         np.add.at(parts, (row, best), 1.0 - each.sum(1))
         parts[~np.isfinite(self.base)] = 0.0
         return parts
+
+
+def _landmarks(count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the numbers of those labelled rows that carry the fit."""
+    if count <= _ALL:
+        return np.arange(count)
+    return np.sort(random.permutation(count)[:_LANDMARKS])
 
 
 def _places(scaled: Array, descriptors: Array | None, rows: NDArray[np.int64]) -> Array:

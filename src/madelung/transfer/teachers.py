@@ -35,7 +35,7 @@ class Teacher:
         ``lammps:ELEMENTS:COMMANDS`` for LAMMPS's Python module, elements (``Ni,Al``) in the order
         of the types and commands divided by ``;``; ``kim:MODEL`` for a model of OpenKIM;
         ``python:MODULE:FUNCTION`` for a function without arguments that returns an ASE calculator;
-        anything else is a file for :func:`~madelung.forcefields.files.load_force_field`.
+        anything else is a file or folder for :func:`~madelung.forcefields.files.load_force_field`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Teacher:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file, so that another file of the same name is noticed; else empty.
+        """SHA-256 of the file or folder, so that another one of its name is noticed; else empty.
 
         Raises
         ------
@@ -63,12 +63,17 @@ class Teacher:
         """
         if self.kind != "file":
             return ""
+        path = Path(self.source)
+        parts = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else []
+        digest = hashlib.sha256()
         try:
-            return hashlib.sha256(Path(self.source).read_bytes()).hexdigest()
+            for part in parts or [path]:
+                digest.update(part.read_bytes())
         except OSError as problem:
             raise ForceFieldError(
                 f"teacher {self.name}: {self.source} cannot be read ({problem.strerror})"
             ) from None
+        return digest.hexdigest()
 
     def require_usable(self) -> None:
         """Make sure, without making a calculator, that what it needs is there.

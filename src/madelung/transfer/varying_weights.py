@@ -29,7 +29,7 @@ _NOISES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FREE = 10.0
 _CHOOSING = 300
 _JITTER = 1e-10
-_LEAST_LEFT = 1e-3
+_LEAST_LEFT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,10 @@ class Covariance:
 
     def between(self, x: Array, u: Array, other_x: Array, other_u: Array) -> Array:
         """Return the covariances (n, m) of two sets of rows."""
-        products = x @ other_x.T
-        correlation = self.correlation(u, other_u)
+        return self.combined(x @ other_x.T, self.correlation(u, other_u))
+
+    def combined(self, products: Array, correlation: Array) -> Array:
+        """Return covariances from the products of what is weighted and the correlation."""
         result: Array = (
             _FREE + self.constant * products + correlation * (self.bias + self.varying * products)
         )
@@ -136,11 +138,11 @@ class VaryingWeights:
 
     def predict(self, x: Array, u: Array) -> Prediction:
         """Return means, variances and coefficients of n rows."""
-        outer = self.covariance.between(self._x, self._u, x, u)
+        correlation = self.covariance.correlation(self._u, u)
+        outer = self.covariance.combined(self._x @ x.T, correlation)
         weighted = self._x * self._coefficients[:, None]
-        correlation = self.covariance.correlation(u, self._u)
         weights = self.covariance.constant * weighted.sum(0) + self.covariance.varying * (
-            correlation @ weighted
+            correlation.T @ weighted
         )
         whitened = self._whitened(outer)
         leverage = self._leverage(whitened)
@@ -148,7 +150,11 @@ class VaryingWeights:
         return Prediction(self._coefficients @ outer, self._scale * variance, weights)
 
     def left_out(self) -> tuple[Array, Array]:
-        """Return targets as predicted by all other rows, and the variances of these predictions."""
+        """Return targets as predicted by all other rows, and the variances of these predictions.
+
+        Where not all rows are landmarks, those that are fare worse than any new row: their own
+        term stays when their target goes.
+        """
         x, whitened, residuals, targets = self._rows
         left = np.maximum(1.0 - self._leverage(whitened), _LEAST_LEFT)
         variance = self._unseen(x, whitened) + self.covariance.noise / left

@@ -1,0 +1,190 @@
+"""``madelung teach``: what empirical potentials can teach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from madelung.transfer.labels import TeacherLabels
+    from madelung.transfer.report import TeacherReport
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Data = Annotated[
+    list[str], typer.Argument(metavar="DATA...", help="extxyz files of configurations.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+_REASONS_SHOWN = 5
+_TEACHERS_SHOWN = 15
+
+
+@app.callback()
+def teach() -> None:
+    """Let empirical potentials label configurations, and see which of them is good where."""
+
+
+_LABEL_HELP = """
+Label configurations with energies and forces of empirical potentials, the teachers.
+
+A teacher is a file of a force field (UF3, splines, eam/alloy, eam/fs, meam/spline and what else \
+`madelung run` takes), [bold]ase:emt[/bold] for a calculator of ASE, \
+[bold]lammps:Ni,Al:COMMANDS[/bold] with commands divided by semicolons, [bold]kim:MODEL[/bold], or \
+[bold]python:MODULE:FUNCTION[/bold]; with a name of your own as NAME=TEACHER. Each works in a \
+process of its own: one that hangs, dies or fails loses that label alone.
+
+The folder then holds labels.safetensors. A job that was stopped goes on with the same command; \
+further teachers may be added.
+
+[bold]Examples[/bold]
+
+  madelung teach label train.extxyz --teacher ase:emt --teacher W=W.eam.alloy --out labels
+
+  madelung teach label Ni.extxyz --teacher "lammps:Ni:pair_style eam/alloy; pair_coeff * * \
+Ni.eam.alloy Ni" --out labels --processes 4
+"""
+
+
+@app.command("label", help=_LABEL_HELP, no_args_is_help=True)
+def label(
+    data: Data,
+    out: Out,
+    teacher: Annotated[
+        list[str], typer.Option("--teacher", "-t", metavar="TEACHER", help="May be repeated.")
+    ],
+    processes: Annotated[int, typer.Option(min=1, help="Teachers at work at a time.")] = 1,
+    no_forces: Annotated[bool, typer.Option("--no-forces", help="Energies alone.")] = False,
+    time_limit: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="For one configuration.")
+    ] = 60.0,
+    losses: Annotated[
+        int, typer.Option(min=1, help="Give a teacher up after so many lost processes in a row.")
+    ] = 3,
+    largest_deviation: Annotated[
+        float,
+        typer.Option(metavar="EV", help="Energies farther off than this for an atom are none."),
+    ] = 10.0,
+    quiet: Quiet = False,
+) -> None:
+    from madelung.forcefields.configurations import read_configurations
+    from madelung.transfer.labelling import label_configurations
+    from madelung.transfer.supervision import LabellingLimits
+    from madelung.transfer.teachers import parse_teachers
+
+    labels = label_configurations(
+        list(read_configurations(data)),
+        parse_teachers(teacher),
+        out,
+        processes=processes,
+        with_forces=not no_forces,
+        limits=LabellingLimits(time_limit=time_limit, losses=losses),
+        largest_deviation=largest_deviation,
+        quiet=quiet,
+    )
+    _print_labels(labels, out)
+
+
+_REPORT_HELP = """
+See which potential is the best where.
+
+LABELS is a folder of `madelung teach label`, or a table of energies (CSV with the columns set, \
+i, natoms, E_DFT, and one for each potential). The folder then holds report.json, teachers.csv \
+(errors and shares by group), map.csv and map.png: configurations by their structure, coloured by \
+the best teacher. With --mixture, pseudo_labels.csv has an energy of a mixture of teachers for \
+each configuration, with its standard error.
+
+[bold]Examples[/bold]
+
+  madelung teach report labels train.extxyz --out report
+
+  madelung teach report Ni_eip_energies.csv.gz Ni.extxyz --out report --mixture
+"""
+
+
+@app.command("report", help=_REPORT_HELP, no_args_is_help=True)
+def report(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Folder or table.")],
+    data: Data,
+    out: Out,
+    threshold: Annotated[
+        float,
+        typer.Option(metavar="EV", help="Error for an atom beyond which the best one is none."),
+    ] = 0.1,
+    mixture: Annotated[bool, typer.Option("--mixture", help="Fit a mixture of teachers.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    from madelung.forcefields.configurations import read_configurations
+    from madelung.transfer.report import report_teachers
+    from madelung.transfer.sources import read_labels
+
+    configurations = list(read_configurations(data))
+    found = report_teachers(
+        read_labels(labels, configurations), configurations, out,
+        threshold=threshold, with_mixture=mixture, quiet=quiet,
+    )  # fmt: skip
+    _print_report(found)
+
+
+def _print_labels(labels: TeacherLabels, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{len(labels):,} configurations")
+    table.add_column("teacher")
+    table.add_column("labels", justify="right")
+    table.add_column("none", justify="right")
+    for name, count in zip(labels.teachers, labels.known.sum(0), strict=True):
+        table.add_row(name, f"{count:,}", f"{len(labels) - count:,}")
+    console = Console()
+    console.print(table)
+    for (row, column), reason in sorted(labels.reasons.items())[:_REASONS_SHOWN]:
+        text = f"no label of {labels.ids[row]} by {labels.teachers[column]}: {reason}"
+        console.print(text, markup=False)
+    more = len(labels.reasons) - _REASONS_SHOWN
+    if more > 0:
+        console.print(f"and {more} more")
+    console.print(f"labels: {out}", markup=False)
+
+
+def _print_report(found: TeacherReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from madelung.transfer.plots import short_name
+
+    rows = [row for row in found.results["errors"] if row["group"] == "all"]
+    each = rows.pop()
+    rows = sorted(rows, key=lambda row: -row["share"])[:_TEACHERS_SHOWN]
+    table = Table(title=f"{found.results['with_reference']:,} configurations")
+    table.add_column("teacher")
+    for title in ("labels", "RMS (meV/atom)", "median", "best in"):
+        table.add_column(title, justify="right")
+    for row in (*rows, each):
+        table.add_row(
+            short_name(row["teacher"]), f"{row['configurations']:,}", _number(row["rms"]),
+            _number(row["median"]), f"{100.0 * row['share']:.1f} %",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    left = len(found.results["teachers"]) - len(rows)
+    if left:
+        console.print(f"{left} more teachers are in teachers.csv")
+    console.print(f"no teacher is good enough for {found.results['none']} configurations")
+    if "mixture" in found.results:
+        rms = found.results["mixture"]["left_out_rms"]
+        console.print(f"mixture, labelled configurations left out: {rms:.2f} meV/atom RMS")
+    console.print(f"tables and map: {found.folder}", markup=False)
+
+
+def _number(value: Any) -> str:
+    return "" if value is None or value != value else f"{value:.4g}"
