@@ -32,10 +32,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Ni": {"cutoff": 5.0, "bond_cutoff": 4.2, "starts": 4, "polished": 3, "iterations": 50},
     "Cu": {"cutoff": 5.0, "bond_cutoff": 4.2, "starts": 2, "iterations": 50},
     "Li": {"cutoff": 6.0, "bond_cutoff": 5.2, "starts": 2, "iterations": 50},
-    "Mo": {"cutoff": 5.4, "bond_cutoff": 4.6, "starts": 6, "polished": 4, "iterations": 50},
+    "Mo": {
+        "cutoff": 5.4, "bond_cutoff": 4.6, "smoothness": 0.1, "starts": 3, "polished": 2,
+        "iterations": 50,
+    },
     "Si": {"cutoff": 5.2, "bond_cutoff": 4.2, "starts": 3},
     "Ge": {"cutoff": 5.4, "bond_cutoff": 4.2, "starts": 3},
-}
+}  # fmt: skip
 
 # Without angular functions fits are quick: more starts, of which more are polished. Where the data
 # are far from what EAMs can say, functions that bend freely go astray next to the data: held-back
