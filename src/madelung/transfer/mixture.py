@@ -21,10 +21,10 @@ Array = NDArray[np.float64]
 
 FEWEST_LABELLED = 5
 """Labelled configurations that a mixture needs."""
-_COMPONENTS = 6
+_COMPONENTS = 16
 _AVERAGED = 5
 # Up to so many labelled configurations all carry the fit, of more so many.
-_ALL, _LANDMARKS = 900, 600
+_ALL, _LANDMARKS = 1500, 1000
 # How far beyond the labelled ones a teacher's deviation may reach, in parts of their range.
 _MARGIN = 0.5
 # Teachers that agree to this, in eV/atom, do not deviate.
@@ -141,7 +141,7 @@ def fit_mixture(
     gated
         Whether weights may vary.
     seed
-        Of the choice of the 600 that carry the fit where more than 900 are labelled.
+        Of the choice of the 1000 that carry the fit where more than 1500 are labelled.
 
     Notes
     -----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from madelung.transfer.choice import UNKNOWN, Choice
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_map", "short_name"]
+__all__ = ["plot_learning_curves", "plot_map", "short_name"]
 
 _COLOURS = (
     "#1f5fa8", "#d9772b", "#3a8a4d", "#b3344a", "#7a54a8", "#2aa5a0", "#c9a227", "#8c5a3c",
@@ -24,7 +25,7 @@ _LEAST = 0.1
 # Sizes of points in a picture of few configurations and of many.
 _FEW, _FEW_SIZE, _MANY_SIZE = 1500, 6.0, 3.0
 # Where a legend has room for a name.
-_LONGEST = 52
+_LONGEST = 44
 
 
 def short_name(teacher: str) -> str:
@@ -81,8 +82,8 @@ def _draw_teachers(figure: Figure, axis: Any, plane: NDArray[np.float64], choice
                 rasterized=True,
             )  # fmt: skip
     legend = figure.legend(
-        frameon=False, fontsize=8, loc="outside lower left", ncols=3, markerscale=2.0,
-        title="best teacher, and where", title_fontsize=8, alignment="left",
+        frameon=False, fontsize=7.5, loc="outside lower left", ncols=3, markerscale=7.0 / size,
+        title="best teacher, and in what part", title_fontsize=7.5, alignment="left",
     )  # fmt: skip
     for handle in legend.legend_handles:
         if handle is not None:
@@ -108,3 +109,24 @@ def _draw_errors(figure: Figure, axis: Any, plane: NDArray[np.float64], choice: 
     )  # fmt: skip
     figure.colorbar(drawn, ax=axis, label="error of the best teacher (meV/atom)", shrink=0.9)
     axis.set_title("how good the best is", fontsize=10)
+
+
+def plot_learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw test errors over the number of labelled configurations, a line for each way.
+
+    Parameters
+    ----------
+    rows
+        Those of :func:`~madelung.transfer.job.teach_networks`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    columns = (("energy_rmse", "energy RMSE (meV/atom)"), ("force_rmse", "force RMSE (eV/Å)"))
+    for axis, (name, label) in zip(figure.subplots(1, 2), columns, strict=True):
+        for method in dict.fromkeys(row["method"] for row in rows):
+            own = sorted((row["labelled"], row[name]) for row in rows if row["method"] == method)
+            axis.plot(*zip(*own, strict=True), "o-", label=method)
+        axis.set(xlabel="labelled configurations", ylabel=label, xscale="log", yscale="log")
+    axis.legend(frameon=False)
+    return figure

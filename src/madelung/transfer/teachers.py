@@ -53,6 +53,14 @@ class Teacher:
         return self.source if self.kind == "file" else self.source.partition(":")[2]
 
     @property
+    def reusable(self) -> bool:
+        """Whether one calculator serves for structure after structure.
+
+        ASE's calculator for LAMMPS, once closed, makes no atoms for the next one.
+        """
+        return self.kind != "lammps"
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the file or folder, so that another one of its name is noticed; else empty.
 
@@ -122,7 +130,6 @@ class Teacher:
 
             elements, commands = _lammps_parts(self)
             types = {symbol: number for number, symbol in enumerate(elements, start=1)}
-            # A new instance for each structure: nothing of the one before is left in it.
             return LAMMPSlib(lmpcmds=commands, atom_types=types, keep_alive=False)
         if self.kind == "kim":
             from ase.calculators.kim import KIM

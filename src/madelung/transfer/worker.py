@@ -82,6 +82,8 @@ def main() -> None:
             _limit(0)
             atoms = crystal_of(connection.recv_bytes())
             _limit(settings["time_limit"])
+            if not teacher.reusable:
+                calculator = teacher.calculator()
             answer = evaluate(calculator, atoms, settings["forces"])
             connection.send_bytes(json.dumps(answer.as_object()).encode("utf-8"))
     except (EOFError, BrokenPipeError, ConnectionResetError):
