@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 if TYPE_CHECKING:
+    from madelung.transfer.job import Taught
     from madelung.transfer.labels import TeacherLabels
     from madelung.transfer.report import TeacherReport
+    from madelung.transfer.strategies import Method
 
 __all__ = ["app"]
 
@@ -82,7 +84,7 @@ def label(
     from madelung.transfer.teachers import parse_teachers
 
     labels = label_configurations(
-        list(read_configurations(data)),
+        list(read_configurations(data, bare=True)),
         parse_teachers(teacher),
         out,
         processes=processes,
@@ -127,12 +129,77 @@ def report(
     from madelung.transfer.report import report_teachers
     from madelung.transfer.sources import read_labels
 
-    configurations = list(read_configurations(data))
+    configurations = list(read_configurations(data, bare=True))
     found = report_teachers(
         read_labels(labels, configurations), configurations, out,
         threshold=threshold, with_mixture=mixture, quiet=quiet,
     )  # fmt: skip
     _print_report(found)
+
+
+_TRAIN_HELP = """
+Teach a neural force field with what the teachers know.
+
+LABELS is a folder of `madelung teach label`, or a table of energies. Configurations in DATA may \
+lack a reference; teachers know of them all the same. The ways are [bold]baseline[/bold] \
+(reference alone), [bold]weak[/bold] (a classifier chooses whom to believe), [bold]transfer[/bold] \
+(pretrained on all teachers' energies), [bold]both[/bold], and [bold]ours[/bold] (pretrained; then \
+a soft mixture of teachers and a UF3, by their calibrated errors). With several fractions of the \
+labelled configurations learning curves are drawn. A job that was stopped goes on with the same \
+command.
+
+[bold]Examples[/bold]
+
+  madelung teach train labels train.extxyz --out W
+
+  madelung teach train W_eip_energies.csv.gz W.extxyz.xz --out W --method baseline --method ours \
+--fraction 0.05 --fraction 0.2 --fraction 1
+"""
+
+
+@app.command("train", help=_TRAIN_HELP, no_args_is_help=True)
+def train(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Folder or table.")],
+    data: Data,
+    out: Out,
+    method: Annotated[
+        list[str] | None, typer.Option(help="May be repeated.", show_default="ours")
+    ] = None,
+    fraction: Annotated[
+        list[float] | None,
+        typer.Option(help="Part of the labelled ones; may be repeated.", show_default="1"),
+    ] = None,
+    labelled_share: Annotated[
+        float | None,
+        typer.Option(help="Part of those with a reference that may be learnt from."),
+    ] = None,
+    validation_share: Annotated[float, typer.Option(help="Part that chooses weights.")] = 0.1,
+    test_share: Annotated[float, typer.Option(help="Part that errors are told of.")] = 0.1,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of each training.")] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="No charges and no dispersion; for metals.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of division, weights and order.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    from madelung.forcefields.configurations import read_configurations
+    from madelung.transfer.job import TeachingShares, teach_networks
+    from madelung.transfer.sources import read_labels
+    from madelung.transfer.strategies import read_teaching_settings
+
+    network = {"long_range": False} if local else {}
+    changes: dict[str, Any] = {"seed": seed, **({} if steps is None else {"steps": steps})}
+    settings = read_teaching_settings(config, {**changes, "network": network}, tuple(data))
+    configurations = list(read_configurations(data, bare=True))
+    taught = teach_networks(
+        configurations, read_labels(labels, configurations), out, settings,
+        methods=cast("list[Method]", method or ["ours"]), fractions=fraction or [1.0],
+        shares=TeachingShares(labelled_share, validation_share, test_share), quiet=quiet,
+    )  # fmt: skip
+    _print_taught(taught)
 
 
 def _print_labels(labels: TeacherLabels, out: Path) -> None:
@@ -184,6 +251,23 @@ def _print_report(found: TeacherReport) -> None:
         rms = found.results["mixture"]["left_out_rms"]
         console.print(f"mixture, labelled configurations left out: {rms:.2f} meV/atom RMS")
     console.print(f"tables and map: {found.folder}", markup=False)
+
+
+def _print_taught(taught: Taught) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="errors on the test part")
+    for title in ("way", "labelled", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
+        table.add_column(title, justify="left" if title == "way" else "right")
+    for row in taught.rows:
+        table.add_row(
+            row["method"], f"{row['labelled']:,}", _number(row["energy_rmse"]),
+            _number(row["force_rmse"]),
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(f"networks, predictions and learning curves: {taught.folder}", markup=False)
 
 
 def _number(value: Any) -> str:

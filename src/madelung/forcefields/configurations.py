@@ -102,6 +102,7 @@ def read_configurations(
     stress_key: str | None = None,
     group_key: str | None = None,
     nearest_distance: float = NEAREST_DISTANCE,
+    bare: bool = False,
     on_problem: Callable[[ForceFieldError], None] | None = None,
 ) -> Iterator[Configuration]:
     """Read extxyz files frame by frame; files may be compressed (gzip, bzip2, xz, zip).
@@ -118,6 +119,8 @@ def read_configurations(
         then the frame is a problem.
     nearest_distance
         Frames with atoms nearer than this, in Å, are left out.
+    bare
+        Whether frames with none of energy, forces and stress are taken, as structures alone.
     on_problem
         Called for each frame that is left out: unreadable, with an energy or forces that are not
         finite, with none of energy, forces and stress, or with atoms that overlap. A
@@ -138,7 +141,7 @@ def read_configurations(
     -----
     A virial (a name that ends in ``virial``) is that of QUIP, -V times the stress.
     """
-    keys = _Keys(energy_key, forces_key, stress_key, group_key)
+    keys = _Keys(energy_key, forces_key, stress_key, group_key, bare)
     skipped = SkippedConfigurations()
     report = skipped if on_problem is None else on_problem
     for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
@@ -153,12 +156,13 @@ def read_configurations(
 
 @dataclass(frozen=True)
 class _Keys:
-    """Names that the user gave."""
+    """Names that the user gave, and whether frames may have nothing under any."""
 
     energy: str | None
     forces: str | None
     stress: str | None
     group: str | None
+    bare: bool
 
 
 def _read_file(
@@ -205,7 +209,7 @@ def _configuration(frame: str, name: str, source: str, keys: _Keys) -> Configura
         group="" if group is None else str(group[1]),
     )
     known = (configuration.energy, configuration.forces, configuration.stress)
-    if all(value is None for value in known):
+    if not keys.bare and all(value is None for value in known):
         raise ForceFieldError(
             f"{source}: there is no energy, no forces and no stress; the frame has "
             f"{', '.join(sorted({*facts, *arrays}))}: name the right ones"

@@ -14,9 +14,9 @@ class TrainingCourse(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(100, ge=1, description="Passes over the configurations.")
-    batch_size: int = Field(8, ge=1, description="Configurations of a step, over all processes.")
-    learning_rate: float = Field(4e-3, gt=0.0, description="Highest rate of the one-cycle course.")
+    epochs: int = Field(60, ge=1, description="Passes over the configurations.")
+    batch_size: int = Field(4, ge=1, description="Configurations of a step, over all processes.")
+    learning_rate: float = Field(3e-3, gt=0.0, description="Highest rate of the one-cycle course.")
     warmup_share: float = Field(
         0.1, gt=0.0, lt=1.0, description="Part of the course in which the rate rises."
     )
@@ -26,10 +26,16 @@ class TrainingCourse(BaseModel):
         0.995, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."
     )
     energy_weight: float = Field(
-        1.0, ge=0.0, description="Weight of squared errors of energies in parts of their spread."
+        0.5, ge=0.0, description="Weight of squared errors of energies in parts of their spread."
     )
     force_weight: float = Field(1.0, ge=0.0, description="The same of forces.")
     stress_weight: float = Field(0.1, ge=0.0, description="The same of stresses.")
+    guesses_in_step: int = Field(
+        4, ge=1, description="Configurations with guessed labels in a step, where there are some."
+    )
+    guess_weight: float = Field(
+        1.0, ge=0.0, description="Weight of their mean loss beside that of the others."
+    )
     validations: int = Field(
         20, ge=1, description="How often in the course the averaged weights are validated."
     )

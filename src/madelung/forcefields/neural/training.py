@@ -56,6 +56,8 @@ class NeuralTraining:
         Those that train together.
     report
         Called after each step with where the course is, and its number of steps.
+    guesses
+        Examples whose labels are not the reference method's; some of them join each step.
     """
 
     model: EnergyModel
@@ -66,6 +68,7 @@ class NeuralTraining:
     folder: Path | None = None
     processes: Processes | None = None
     report: Report | None = None
+    guesses: Sequence[Example] = ()
 
     def __post_init__(self) -> None:
         """Prepare the first step."""
@@ -116,7 +119,7 @@ class NeuralTraining:
         order = generator.permutation(len(self.training))
         groups = np.array_split(order, self.steps_of_epoch)
         for group in groups[self.progress.batch :]:
-            self._step([self.training[index] for index in self._together.share(group)], len(group))
+            self._step([self.training[index] for index in group])
             if self.report is not None:
                 self.report(self.progress, self.steps)
             if self.folder is None:
@@ -127,17 +130,20 @@ class NeuralTraining:
             elif time.perf_counter() - self._saved >= 60.0 * self.course.checkpoint_minutes:
                 self._save()
 
-    def _step(self, examples: Sequence[Example], size: int) -> None:
+    def _step(self, examples: Sequence[Example]) -> None:
         progress, course = self.progress, self.course
         rate = one_cycle_rate(progress.step, self.steps, course.learning_rate, course.warmup_share)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         value = 0.0
-        if examples:
-            loss = training_loss(self.model, examples, self.spread, course) / size
-            loss.backward()
-            value = float(loss.detach())
+        for members, weight in ((examples, 1.0), (self._drawn_guesses(), course.guess_weight)):
+            share = self._together.share(members)
+            if share:
+                loss = training_loss(self.model, share, self.spread, course)
+                loss = loss * (weight / len(members))
+                loss.backward()
+                value += float(loss.detach())
         total = float(self._together.add(torch.tensor(value, dtype=torch.float64)))
         if not np.isfinite(total):
             raise TrainingError(
@@ -152,6 +158,15 @@ class NeuralTraining:
         progress.batch += 1
         progress.loss_sum += total
         progress.loss_count += 1.0
+
+    def _drawn_guesses(self) -> list[Example]:
+        """Those of this step, which depend on nothing but its number."""
+        if not self.guesses or self.course.guess_weight == 0.0:
+            return []
+        generator = np.random.default_rng([self.course.seed, 5, self.progress.step])
+        count = min(self.course.guesses_in_step, len(self.guesses))
+        chosen = generator.choice(len(self.guesses), count, replace=False)
+        return [self.guesses[index] for index in chosen]
 
     def _close_epoch(self) -> None:
         progress = self.progress
@@ -204,7 +219,7 @@ class NeuralTraining:
                 **self.course.model_dump(mode="json"),
                 "network": self.model.settings.model_dump(mode="json"),
             },
-            "fingerprint": _fingerprint([*self.training, *self.validation]),
+            "fingerprint": _fingerprint([*self.training, *self.validation, *self.guesses]),
             "initial_weights": "",
         }
 
