@@ -71,16 +71,28 @@ def test_springs_in_bcc() -> None:
         np.testing.assert_allclose(frequencies, expected, atol=1e-8)
 
 
+CONVENTIONAL = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+
+
 @pytest.mark.parametrize(
-    ("structure", "repeats"),
-    [("zincblende", np.diag([2, 2, 3])), ("rocksalt", [[-1, 1, 1], [1, -1, 1], [1, 1, -1]])],
+    ("formula", "structure", "repeats"),
+    [
+        ("GaAs", "zincblende", np.diag([2, 2, 3])),
+        ("GaAs", "zincblende", 3 * np.eye(3, dtype=int)),
+        ("GaAs", "rocksalt", CONVENTIONAL),
+        # Operations bring one atom of the cell to the other.
+        ("Si", "diamond", 2 * CONVENTIONAL),
+        ("Si", "diamond", 3 * np.eye(3, dtype=int)),
+    ],
 )
-def test_two_elements_as_the_whole_supercell_has_them(structure: str, repeats: Any) -> None:
+def test_two_atoms_as_the_whole_supercell_has_them(
+    formula: str, structure: str, repeats: Any
+) -> None:
     """All frequencies of the supercell's own force constants, those of Gamma aside."""
-    primitive = ase.build.bulk("GaAs", structure, a=5.6)
+    primitive = ase.build.bulk(formula, structure, a=5.6)
     primitive.translate([0.3, 0.1, -0.2])
     ideal = ase.build.make_supercell(primitive, repeats)
-    strengths = {("As", "Ga"): 3.0, ("As", "As"): 0.4, ("Ga", "Ga"): 0.9}
+    strengths = {("As", "Ga"): 3.0, ("As", "As"): 0.4, ("Ga", "Ga"): 0.9, ("Si", "Si"): 2.5}
     constants = springs(ideal, strengths, 4.1)
     found = effective_phonons(primitive, *in_motion(ideal, constants, 12, 1))
     mass = np.repeat(ideal.get_masses(), 3)
