@@ -25,6 +25,7 @@ from madelung.forcefields.splines.lammps_files import write_eam_alloy
 from madelung.forcefields.uf3.fit import fit_uf3
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.interruption import JobInterrupted
+from madelung.transfer.journal import LabelJournal
 from madelung.transfer.labelling import LABELS, label_configurations
 from madelung.transfer.labels import TeacherLabels
 from madelung.transfer.supervision import LabellingLimits
@@ -169,6 +170,18 @@ def test_only_what_is_missing_is_calculated(
     (tmp_path / "labels.journal").write_text("{}\n", encoding="utf-8")
     with pytest.raises(ForceFieldError, match="no record of labels"):
         label_configurations(configurations, [Teacher("emt", "ase:emt")], tmp_path)
+
+
+def test_two_jobs_do_not_share_a_folder(
+    configurations: list[Configuration], tmp_path: Path
+) -> None:
+    teachers = [Teacher("emt", "ase:emt")]
+    with (
+        LabelJournal(tmp_path / "labels.journal", configurations, teachers, True),
+        pytest.raises(ForceFieldError, match="another job is writing"),
+    ):
+        label_configurations(configurations, teachers, tmp_path)
+    assert label_configurations(configurations, teachers, tmp_path).known.all()
 
 
 SCRIPT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -43,7 +44,8 @@ class LabelJournal:
     Raises
     ------
     ForceFieldError
-        If the file is of other configurations, or one of the teachers was another potential.
+        If the file is of other configurations, one of the teachers was another potential, or
+        another job is writing to it.
     """
 
     def __init__(
@@ -64,9 +66,14 @@ class LabelJournal:
             "forces": with_forces,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._read(head)
-        new = self._unknown(teachers)
         self._stream: IO[bytes] = self.path.open("ab")
+        try:
+            self._lock()
+            self._read(head)
+            new = self._unknown(teachers)
+        except BaseException:
+            self._stream.close()
+            raise
         if self.path.stat().st_size == 0:
             self._write(head)
         for name in new:
@@ -100,6 +107,16 @@ class LabelJournal:
         self._write({"teacher": teacher, "number": number, **answer.as_object()})
         self.answers[teacher][number] = answer
 
+    def _lock(self) -> None:
+        """Keep other jobs away; the lock goes with this process, however it ends."""
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ForceFieldError(
+                f"{self.path}: another job is writing labels there; wait for it, or name another "
+                "folder"
+            ) from None
+
     def _write(self, content: dict[str, Any]) -> None:
         self._stream.write(json.dumps(content).encode("utf-8") + b"\n")
         self._stream.flush()
@@ -123,8 +140,6 @@ class LabelJournal:
 
     def _read(self, head: dict[str, Any]) -> None:
         """Read whole lines, and take away what follows them."""
-        if not self.path.exists():
-            return
         whole = 0
         with self.path.open("rb") as stream:
             for position, line in enumerate(stream):

@@ -172,7 +172,7 @@ def fit_mixture(
         found.left_out_errors[tested], found.left_out_variance[tested], spread[rows][tested]
     )
     standard_errors = calibration.standard_errors(found.variance, spread)
-    known = labels.known.any(1)
+    known = np.isfinite(deviations.base)
     return Mixture(
         teachers=labels.teachers,
         energies=np.where(known, (deviations.base + found.mean) * labels.counts, np.nan),
