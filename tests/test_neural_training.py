@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import ase.build
@@ -25,7 +26,7 @@ from madelung.forcefields.neural.examples import Example, examples_of, set_scale
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings, TrainingCourse
 from madelung.forcefields.neural.job import run_neural_fit
 from madelung.forcefields.neural.losses import training_loss
-from madelung.forcefields.neural.potential import NeuralForceField
+from madelung.forcefields.neural.potential import NeuralEvaluation, NeuralForceField
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.training import NeuralTraining
 from madelung.forcefields.reference_data import DataFiles
@@ -160,6 +161,25 @@ def test_tukeys_loss_rejects_what_is_far_off(data: Path) -> None:
     assert float(gradient(squared).abs().max()) > 100.0 * float(far.abs().max())
 
 
+def test_charges_are_learnt_where_structures_carry_them(data: Path) -> None:
+    settings = NeuralSettings(elements=("Cu", "Au"), **{**SMALL, "long_range": True})
+    charged = []
+    for item in list(read_configurations(data))[:8]:
+        charges = np.where(np.array(item.crystal.numbers) == 79, -0.2, 0.1)
+        charged.append(replace(item, crystal=replace(item.crystal, charges=charges)))
+    examples = examples_of(charged, settings, SkippedConfigurations())
+    torch.manual_seed(0)
+    model = EnergyModel(settings)
+    spread = set_scales(model, examples)
+    course = TrainingCourse(epochs=40, batch_size=4, charge_weight=50.0, learning_rate=1e-2)
+    NeuralTraining(model, examples, examples, spread, course).run()
+    force_field = NeuralForceField([model])
+    for item in charged:
+        found = force_field.evaluate(item.crystal)
+        assert isinstance(found, NeuralEvaluation)
+        assert found.charges == pytest.approx(item.crystal.charges, abs=0.05)
+
+
 def test_the_command_trains_and_says_what_is_wrong(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text(json.dumps({"network": {**SMALL, "elements": ["Cu", "Au"]}}))
@@ -174,6 +194,19 @@ def test_the_command_trains_and_says_what_is_wrong(data: Path, tmp_path: Path) -
     assert results["errors"]["training"]["configurations"] == 60
     other = [*arguments[:-1], str(tmp_path / "other"), "--layers", "9"]
     assert CliRunner().invoke(app, other).exit_code != 0
+
+
+def test_madelung_train_learns_forces_too(data: Path, tmp_path: Path) -> None:
+    arguments = ["train", str(data), "--target", "energy,forces", "--out", str(tmp_path)]
+    refused = CliRunner().invoke(app, [*arguments, "--weight-decay", "0.1"])
+    assert refused.exit_code != 0
+    assert "weight-decay" in str(refused.exception) + refused.output
+    config = tmp_path / "settings.yaml"
+    config.write_text(json.dumps({"network": {**SMALL, "elements": ["Cu", "Au"]}}))
+    arguments += ["--config", str(config), "--epochs", "1", "--quiet"]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0, run.output
+    assert isinstance(load_force_field(tmp_path / "potential"), NeuralForceField)
 
 
 def test_configurations_that_do_not_fit_are_counted(data: Path, tmp_path: Path) -> None:

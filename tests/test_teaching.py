@@ -94,7 +94,7 @@ def test_no_configuration_is_in_two_parts(
             test_share=test,
             fraction=fraction,
             seed=4,
-        )  # fmt: skip
+        )
         for fraction in (0.3, 1.0)
     ]
     for task in tasks:
@@ -130,7 +130,8 @@ def test_no_reference_of_the_unlabelled_is_looked_at(
     assert len(guessed[0]) > 40
     for one, other in zip(*guessed, strict=True):
         np.testing.assert_array_equal(one.energies, other.energies)
-        assert one.weight == other.weight
+        assert one.energy_weight == other.energy_weight
+        assert one.force_weight == other.force_weight
 
 
 def test_the_classifier_learns_who_is_right() -> None:

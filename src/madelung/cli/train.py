@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["app", "train"]
 
 _STORE = "dataset"
+# Options that the training of a force field has too.
+_FOR_FORCE_FIELDS = {
+    *("seed", "epochs", "batch_size", "learning_rate", "test_share"),
+    *("cutoff", "layers", "features"),
+}
 _HELP = """
 Train a model on crystals with known properties.
 
@@ -30,6 +35,9 @@ history.csv, TensorBoard logs and plots.
 A run that was stopped, or killed at any moment, goes on with the same command and --resume, and \
 ends with the same weights as if it had never stopped. Several processes: \
 torchrun --nproc-per-node 2 -m madelung.cli train ...
+
+With --target energy,forces an extxyz file is learnt as a force field, as by madelung fit neural, \
+whose settings a configuration file then holds.
 
 [bold]Examples[/bold]
 
@@ -50,6 +58,9 @@ def train(
     from madelung.training.settings import read_settings
     from madelung.training.trainer import Trainer
 
+    if "forces" in _split(changes["target"] or []):
+        _train_force_field(dataset, out, config, resume, quiet, changes)
+        return
     settings = read_settings(config, _nested(changes))
     trainer = Trainer(settings, out, resume=resume, quiet=quiet)
     store = open_dataset(
@@ -64,6 +75,30 @@ def train(
 
 
 train.__doc__ = _HELP
+
+
+def _train_force_field(
+    dataset: str,
+    out: Path,
+    config: Path | None,
+    resume: bool,
+    quiet: bool,
+    changes: dict[str, Any],
+) -> None:
+    """Hand over to ``madelung fit neural``."""
+    from madelung.cli.fit_neural import neural
+    from madelung.errors import TrainingError
+
+    given = {name: value for name, value in changes.items() if value not in (None, [])}
+    given.pop("target")
+    unknown = sorted(set(given) - _FOR_FORCE_FIELDS)
+    if unknown:
+        names = ", ".join(name.replace("_", "-") for name in unknown)
+        raise TrainingError(
+            f"a force field is not trained with --{names}; 'madelung fit neural --help' lists its "
+            "options"
+        )
+    neural([dataset], out, config=config, resume=resume, quiet=quiet, **given)
 
 
 def _source(dataset: str, out: Path, resume: bool) -> str | Path:
@@ -99,12 +134,16 @@ def _nested(changes: dict[str, Any]) -> dict[str, Any]:
             continue
         group, field = options[name]
         if _is_tuple(field):
-            value = [part for item in value for part in item.split(",")]
+            value = _split(value)
         if group is None:
             nested[name] = value
         else:
             nested.setdefault(group, {})[name] = value
     return nested
+
+
+def _split(values: list[str]) -> list[str]:
+    return [part for item in values for part in item.split(",")]
 
 
 def _is_tuple(field: FieldInfo) -> bool:

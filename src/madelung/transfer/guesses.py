@@ -119,11 +119,17 @@ def mixed_guesses(
         errors = np.array([mixture.standard_errors_per_atom[index], energy_error])
         energy, error = _averaged(means, errors)
         energies = np.full(len(network.heads), np.nan)
-        structure, none = surroundings[index], energies.copy()
         energies[0] = energy * atoms
-        weight = _reliance(error, _ENERGY_ACCURACY)
-        guesses.append(Example("", structure, energies, weight=weight))
-        guesses.append(Example("", structure, none, found.forces, weight=force_weight))
+        guesses.append(
+            Example(
+                "",
+                surroundings[index],
+                energies,
+                found.forces,
+                energy_weight=_reliance(error, _ENERGY_ACCURACY),
+                force_weight=force_weight,
+            )
+        )
     return guesses
 
 

@@ -103,20 +103,13 @@ class EnergyModel(nn.Module):
         """Type of the network's parameters."""
         return self.network.element.weight.dtype
 
-    def forward(
-        self,
-        batch: AtomBatch,
-        total_charges: Tensor | None = None,
-        tables: PairTables | None = None,
-    ) -> AtomEnergies:
+    def forward(self, batch: AtomBatch, tables: PairTables | None = None) -> AtomEnergies:
         """Return energies and charges of atoms.
 
         Parameters
         ----------
         batch
             B structures.
-        total_charges
-            (B,) charges of the structures in e; neutral if None.
         tables
             Functions of the batch's vectors, where the caller has them already.
         """
@@ -128,7 +121,7 @@ class EnergyModel(nn.Module):
         energies = energies + 0.5 * tables.repulsion.sum(1).double()[:, None]
         if self.sources is None:
             return AtomEnergies(energies, None)
-        charges, dispersion = self._sources(features[-1], batch, total_charges)
+        charges, dispersion = self._sources(features[-1], batch)
         far = long_range_energies(
             charges,
             dispersion,
@@ -139,16 +132,12 @@ class EnergyModel(nn.Module):
         )
         return AtomEnergies(energies + far[:, None], charges)
 
-    def _sources(
-        self, atoms: Tensor, batch: AtomBatch, total: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _sources(self, atoms: Tensor, batch: AtomBatch) -> tuple[Tensor, Tensor]:
         """Charges and roots of dispersion coefficients."""
         assert self.sources is not None
         proposed, softness, dispersion = self.sources(atoms).double().unbind(-1)
-        if total is None:
-            total = torch.zeros(len(batch), dtype=torch.float64)
         charges = equilibrated_charges(
-            _CHARGE_SCALE * proposed, functional.softplus(softness), total, batch
+            _CHARGE_SCALE * proposed, functional.softplus(softness), batch
         )
         return charges, _DISPERSION_SCALE * functional.softplus(dispersion)
 
@@ -157,7 +146,6 @@ class EnergyModel(nn.Module):
         batch: AtomBatch,
         *,
         head: int | Tensor = 0,
-        total_charges: Tensor | None = None,
         trainable: bool = False,
     ) -> Derivatives:
         """Return energies, and the forces and virials of one head for each structure.
@@ -168,8 +156,6 @@ class EnergyModel(nn.Module):
             B structures.
         head
             Which energy the forces are those of; (B,) if not the same for all structures.
-        total_charges
-            As for :meth:`forward`.
         trainable
             Whether the result shall be differentiable with respect to the parameters.
         """
@@ -177,7 +163,7 @@ class EnergyModel(nn.Module):
         tables = PairTables(*(part.requires_grad_(True) for part in values.parts()))
         positions = batch.positions.detach().requires_grad_(True)
         cells = batch.cells.detach().requires_grad_(True)
-        result = self(replace(batch, positions=positions, cells=cells), total_charges, tables)
+        result = self(replace(batch, positions=positions, cells=cells), tables)
         heads = torch.as_tensor(head).expand(len(batch))[batch.owner]
         by_table, by_position, by_cell = _gradients(
             result.energies.gather(1, heads[:, None]).sum(),

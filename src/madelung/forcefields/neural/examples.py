@@ -40,8 +40,9 @@ class Example:
         (3, 3) volume times stress in eV, of the head; None if not known.
     head
         Which energy the forces belong to.
-    weight
-        What its errors count, 1 for a label of the reference method.
+    energy_weight, force_weight
+        What errors of its energies, and of its forces and virial, count: 1 for labels of the
+        reference method.
     guessed
         Whether its energies are guesses, some of which may be far off: their loss is Tukey's.
     """
@@ -52,7 +53,8 @@ class Example:
     forces: Array | None = None
     virial: Array | None = None
     head: int = 0
-    weight: float = 1.0
+    energy_weight: float = 1.0
+    force_weight: float = 1.0
     guessed: bool = False
 
     @property

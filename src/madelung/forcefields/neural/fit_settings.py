@@ -30,6 +30,11 @@ class TrainingCourse(BaseModel):
     )
     force_weight: float = Field(1.0, ge=0.0, description="The same of forces.")
     stress_weight: float = Field(0.1, ge=0.0, description="The same of stresses.")
+    charge_weight: float = Field(
+        0.0,
+        ge=0.0,
+        description="Weight of squared errors of charges (e), where structures carry charges.",
+    )
     guesses_in_step: int = Field(
         4, ge=1, description="Configurations with guessed labels in a step, where there are some."
     )

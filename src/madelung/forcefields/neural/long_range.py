@@ -25,19 +25,15 @@ _TOLERANCE = 1e-10
 """Error allowed in every complete sum, in 1/Å and 1/Å^6."""
 
 
-def equilibrated_charges(
-    proposed: Tensor, softness: Tensor, total: Tensor, batch: AtomBatch
-) -> Tensor:
+def equilibrated_charges(proposed: Tensor, softness: Tensor, batch: AtomBatch) -> Tensor:
     """Change charges so that they add up to the total charge of each structure.
 
     Parameters
     ----------
     proposed, softness
         (N,) charges in e, and how readily (positive) each atom takes up charge.
-    total
-        (B,) charge of each structure.
     batch
-        The structures.
+        The structures, with their total charges.
 
     Returns
     -------
@@ -48,7 +44,7 @@ def equilibrated_charges(
     -----
     As in AIMNet2: D. M. Anstine, R. Zubatyuk, O. Isayev, Chem. Sci. 16, 10228 (2025).
     """
-    missing = total.double() - batch.sums(proposed)
+    missing = batch.total_charges - batch.sums(proposed)
     shares = softness.double() / batch.sums(softness)[batch.owner]
     return proposed.double() + shares * missing[batch.owner]
 

@@ -41,20 +41,24 @@ def training_loss(
         Weights of energies, forces and stresses.
     """
     batch = _batch(model, examples)
-    weights = torch.tensor([example.weight for example in examples])
+    weights = torch.tensor([example.energy_weight for example in examples])
+    force_weights = torch.tensor([example.force_weight for example in examples])
     wanted = [
         (course.force_weight > 0.0 and example.forces is not None)
         or (course.stress_weight > 0.0 and example.virial is not None)
         for example in examples
     ]
     if not any(wanted):
-        energies = batch.sums(model(batch).energies)
-        return _energy_loss(energies, examples, spread, weights, course)
+        atoms = model(batch)
+        energies = batch.sums(atoms.energies)
+        loss = _energy_loss(energies, examples, spread, weights, course)
+        return loss + _charge_loss(atoms.charges, batch, examples, course)
     heads = torch.tensor([example.head for example in examples])
     found = model.derivatives(batch, head=heads, trainable=True)
     loss = _energy_loss(found.energies, examples, spread, weights, course)
-    loss = loss + _force_loss(found.forces, batch, examples, spread, weights, course)
-    return loss + _virial_loss(found.virials, batch, examples, spread, weights, course)
+    loss = loss + _force_loss(found.forces, batch, examples, spread, force_weights, course)
+    loss = loss + _charge_loss(found.charges, batch, examples, course)
+    return loss + _virial_loss(found.virials, batch, examples, spread, force_weights, course)
 
 
 def _batch(model: EnergyModel, examples: Sequence[Example]) -> AtomBatch:
@@ -135,6 +139,26 @@ def _virial_loss(
     errors = torch.where(known, virials - torch.nan_to_num(targets), 0.0)
     errors = errors / (batch.counts[:, None, None] * spread.virial)
     return course.stress_weight * (errors.square().mean((1, 2)) * weights).sum()
+
+
+def _charge_loss(
+    charges: Tensor | None, batch: AtomBatch, examples: Sequence[Example], course: TrainingCourse
+) -> Tensor:
+    """Mean squared errors of the charges of each example that carries some."""
+    carried = [example.surroundings.crystal.charges for example in examples]
+    if charges is None or course.charge_weight == 0.0 or all(own is None for own in carried):
+        return torch.zeros((), dtype=torch.float64)
+    targets = torch.from_numpy(
+        np.concatenate(
+            [
+                np.full(example.atoms, np.nan) if own is None else np.asarray(own, dtype=np.float64)
+                for example, own in zip(examples, carried, strict=True)
+            ]
+        )
+    )
+    known = torch.isfinite(targets)
+    errors = torch.where(known, charges - torch.nan_to_num(targets), 0.0)
+    return course.charge_weight * (batch.sums(errors.square()) / batch.counts).sum()
 
 
 @dataclass(frozen=True)

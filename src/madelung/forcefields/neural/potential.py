@@ -137,11 +137,7 @@ class NeuralForceField(ForceField):
             self._dtype,
         )
         head = settings.heads.index(self.head)
-        total = [0.0 if crystal.charges is None else sum(crystal.charges) for crystal in crystals]
-        results = [
-            model.derivatives(batch, head=head, total_charges=torch.tensor(total).double())
-            for model in self.models
-        ]
+        results = [model.derivatives(batch, head=head) for model in self.models]
         stop = np.cumsum(batch.counts.numpy())
         for index, crystal in enumerate(crystals):
             atoms = slice(int(stop[index]) - len(crystal), int(stop[index]))

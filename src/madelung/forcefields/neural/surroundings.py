@@ -75,6 +75,9 @@ class AtomBatch:
         (N, 3) in Å, float64.
     cells
         (B, 3, 3) in Å, float64.
+    total_charges
+        (B,) in e, float64: sums of the charges that the structures carry, zero where they carry
+        none.
     periodic
         (B,) whether a structure is periodic in three directions.
     isolated
@@ -89,6 +92,7 @@ class AtomBatch:
     present: Tensor
     positions: Tensor
     cells: Tensor
+    total_charges: Tensor
     periodic: NDArray[np.bool_]
     isolated: NDArray[np.bool_]
 
@@ -123,6 +127,7 @@ class AtomBatch:
             present=torch.from_numpy(present),
             positions=torch.from_numpy(np.asarray(positions, dtype=np.float64)),
             cells=torch.from_numpy(np.asarray(cells, dtype=np.float64)),
+            total_charges=torch.tensor([_total_charge(crystal) for crystal in crystals]).double(),
             periodic=np.array([crystal.pbc.all() for crystal in crystals]),
             isolated=np.array([not crystal.pbc.any() for crystal in crystals]),
         )
@@ -136,3 +141,7 @@ class AtomBatch:
         shape = (len(self), *of_atoms.shape[1:])
         total = torch.zeros(shape, dtype=torch.float64, device=of_atoms.device)
         return total.index_add(0, self.owner, of_atoms.double())
+
+
+def _total_charge(crystal: Crystal) -> float:
+    return 0.0 if crystal.charges is None else float(sum(crystal.charges))

@@ -265,7 +265,8 @@ def _fingerprint(examples: Sequence[Example]) -> str:
     for example in examples:
         parts = [example.energies, example.surroundings.vectors, example.surroundings.kinds]
         parts += [part for part in (example.forces, example.virial) if part is not None]
-        parts.append(np.array([example.weight, example.head, example.guessed], dtype=np.float64))
+        weights = [example.energy_weight, example.force_weight, example.head, example.guessed]
+        parts.append(np.array(weights, dtype=np.float64))
         for part in parts:
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
