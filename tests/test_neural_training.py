@@ -104,7 +104,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(data: Path, tmp_path: 
 def test_another_course_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
     _training(data, tmp_path)[0].run()
     with pytest.raises(TrainingError, match="energy_weight"):
-        _training(data, tmp_path, energy_weight=0.5)[0].run(resume=True)
+        _training(data, tmp_path, energy_weight=0.7)[0].run(resume=True)
     with pytest.raises(TrainingError, match="no checkpoint"):
         _training(data, tmp_path / "none")[0].run(resume=True)
 
