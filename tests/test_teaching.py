@@ -127,7 +127,7 @@ def test_no_reference_of_the_unlabelled_is_looked_at(
         lesson = Lesson(known, SETTINGS)
         arguments = (known, lesson.surroundings, lesson.network)
         guessed.append([*chosen_guesses(*arguments, 0.1, 0), *mixed_guesses(*arguments, 0)])
-    assert len(guessed[0]) > 40
+    assert len(guessed[0]) >= len(task.unlabelled)
     for one, other in zip(*guessed, strict=True):
         np.testing.assert_array_equal(one.energies, other.energies)
         assert one.energy_weight == other.energy_weight
