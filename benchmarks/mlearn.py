@@ -1,15 +1,16 @@
-"""Errors of our spline potentials on the mlearn test sets, beside published potentials.
+"""Errors of our potentials on the mlearn test sets, beside published potentials.
 
     python benchmarks/smeam_mlearn.py ELEMENT … --data DATA --out RESULTS/smeam
     python benchmarks/smeam_mlearn.py ELEMENT … --data DATA --out RESULTS/eam --eam
+    python benchmarks/neural_mlearn.py ELEMENT … --data DATA --out RESULTS/neural
     python benchmarks/mlearn.py DATA --out RESULTS
 
 DATA holds ``mlearn_ELEMENT_{train,test}.extxyz.gz`` and the measured errors of published potentials
 (Zuo et al., J. Phys. Chem. A 124, 731 (2020); Vita and Trinkle 2021). UF3 is fitted anew, with the
 settings in ``benchmarks/settings/uf3``, which cross-validation on training data chose
-(``madelung fit uf3 --sweep``); fitted s-MEAM and EAM potentials are read from the record's folder.
-Test configurations have no part in any choice. Energies of s-MEAM and EAM have the mean shift
-removed, as those of the published ones. Writes ``run.json``, ``table.md`` and predictions for each
+(``madelung fit uf3 --sweep``); other fitted potentials are read from the record's folder. Test
+configurations have no part in any choice. Energies of s-MEAM and EAM have the mean shift removed,
+as those of the published ones. Writes ``run.json``, ``table.md`` and predictions for each
 configuration; RESULTS is ``benchmarks/results/mlearn``.
 """
 
@@ -37,9 +38,16 @@ SETTINGS = ROOT / "benchmarks/settings/uf3"
 MEASURED = "mlearn_measured_SNAP_qSNAP_sMEAM.json"
 PUBLISHED = {"SNAP": "SNAP", "qSNAP": "qSNAP", "sMEAM": "s-MEAM, published"}
 # How models are called in the table.
-NAMES = {"uf3": "**UF3**", "smeam": "**s-MEAM**", "eam": "**EAM**"}
-# Files of spline potentials in the folder of the record.
-FITTED = {"smeam": "potential.meam.spline", "eam": "potential.json"}
+NAMES = {
+    "uf3": "**UF3**",
+    "smeam": "**s-MEAM**",
+    "eam": "**EAM**",
+    "neural": "**neural force field**",
+}
+# Files of other potentials in the folder of the record.
+FITTED = {"smeam": "potential.meam.spline", "eam": "potential.json", "neural": "card.json"}
+# Models that are fitted up to a shift of energies.
+SHIFTED = ("smeam", "eam")
 
 
 def fit_uf3(element: str, training: Path, work: Path) -> tuple[ForceField, dict[str, Any]]:
@@ -134,7 +142,8 @@ def main() -> int:
             fitted = options.out / model / element / name
             if fitted.is_file():
                 potential = load_force_field(fitted)
-                models[model] = tested(potential, test).with_mean_shift()
+                found = tested(potential, test)
+                models[model] = found.with_mean_shift() if model in SHIFTED else found
                 times[model] = microseconds(potential, test)
         for model, comparison in models.items():
             errors[model] = comparison.errors()

@@ -36,6 +36,7 @@ SETTINGS = TeachingSettings(
     network=NeuralSettings.model_validate(NETWORK),
     course=TrainingCourse(validations=2),
     steps=30,
+    least_epochs=1,
     pretraining=TrainingCourse(epochs=4, batch_size=4, force_weight=0.0),
 )
 

@@ -51,6 +51,9 @@ class TeachingSettings(BaseModel):
         description="Training on the reference; its epochs follow from the steps.",
     )
     steps: int = Field(2500, ge=1, description="Steps of the training on the reference.")
+    least_epochs: int = Field(
+        12, ge=1, description="Passes over the labelled configurations, if that are more steps."
+    )
     pretraining: TrainingCourse = Field(
         default_factory=lambda: TrainingCourse(epochs=8, batch_size=8, force_weight=0.0),
         description="Training on the teachers' energies.",
@@ -232,7 +235,7 @@ class Lesson:
         validation = self._references(task.validation.tolist())
         steps = -(-len(training) // settings.course.batch_size)
         changes = {
-            "epochs": max(settings.steps // steps, 1),
+            "epochs": max(settings.steps // steps, settings.least_epochs),
             "guess_weight": weight,
             "seed": settings.seed,
         }
