@@ -114,9 +114,11 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     settings = NeuralFitSettings(
         network=NeuralSettings(elements=("Cu", "Au"), **SMALL),
         course=TrainingCourse(epochs=30, batch_size=4, learning_rate=1e-2),
-        members=2,
+        members=3,
+        validation_share=0.25,
     )
-    job = run_neural_fit(DataFiles((str(data),), test_share=0.25, seed=3), tmp_path, settings)
+    files = DataFiles((str(data),), test_share=0.25, seed=3)
+    job = run_neural_fit(files, tmp_path, settings)
     test = job.comparison.part("test")
     forces = np.concatenate([item.forces.ravel() for item in test.configurations])
     assert test.force_rmse < 0.25 * float(np.sqrt(np.mean(forces**2)))
@@ -126,8 +128,18 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "member-0" / "history.png").stat().st_size > 5000
     loaded = load_force_field(tmp_path / "potential")
     assert isinstance(loaded, NeuralForceField)
-    assert len(loaded.models) == 2
+    assert len(loaded.models) == 3
     configuration = next(iter(read_configurations(data)))
+    assert loaded.factors == job.potential.factors
+    assert loaded.factors[0] > 0.0
+    within = []
+    for part, item in files.divided():
+        if part == "test":
+            found = loaded.evaluate(item.crystal)
+            assert isinstance(found, NeuralEvaluation)
+            within.append(np.abs(found.forces - item.forces) < found.force_uncertainty)
+    # 68 % of the components, were the test part like the validation part.
+    assert 0.5 < np.concatenate(within).mean() < 0.85
     found = loaded.evaluate(configuration.crystal)
     assert configuration.stress is not None
     largest = np.abs(configuration.stress).max()

@@ -20,6 +20,7 @@ from madelung.errors import ForceFieldError
 from madelung.forcefields.comparison import Comparison, compare
 from madelung.forcefields.configurations import SkippedConfigurations
 from madelung.forcefields.files import load_force_field
+from madelung.forcefields.neural.calibration import uncertainty_factors
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread, examples_of, set_scales
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings
@@ -107,19 +108,23 @@ def run_neural_fit(
     learning = [item for part, item in data.read(skipped) if part != TEST]
     examples = examples_of(learning, settings.network, skipped)
     initial = _initial(settings)
+    training, validation = divided(examples, settings.validation_share, settings.course.seed)
     models = [
-        _train_member(member, examples, settings, out, initial, processes, resume, quiet)
+        _train_member(
+            member, training, validation, settings, out, initial, processes, resume, quiet
+        )
         for member in range(settings.members)
     ]
     processes.close()
     seconds = time.monotonic() - begun
-    training = {
+    origin = {
         "configurations": len(examples),
         "seconds": round(seconds, 1),
         "course": settings.course.model_dump(mode="json"),
         "initial": settings.initial,
     }
-    potential = NeuralForceField(models, training=training)
+    factors = uncertainty_factors(NeuralForceField(models), validation)
+    potential = NeuralForceField(models, training=origin, factors=factors)
     if not processes.is_first:
         return NeuralJob(potential, Comparison([]), {}, out)
     comparison = compare(potential, data.divided(), progress=not quiet)
@@ -128,6 +133,7 @@ def run_neural_fit(
         "data": data.as_object(),
         "parameters": sum(value.numel() for value in models[0].parameters()),
         "seconds": round(seconds, 1),
+        "uncertainty_factors": list(factors),
         "skipped": skipped.count,
         "problems": skipped.problems[:20],
         "errors": {part: comparison.part(part).errors() for part in comparison.parts},
@@ -187,7 +193,8 @@ def divided(
 
 def _train_member(
     member: int,
-    examples: list[Example],
+    training: list[Example],
+    validation: list[Example],
     settings: NeuralFitSettings,
     out: Path,
     initial: EnergyModel | None,
@@ -196,7 +203,6 @@ def _train_member(
     quiet: bool,
 ) -> EnergyModel:
     course = settings.course.model_copy(update={"seed": settings.course.seed + member})
-    training, validation = divided(examples, settings.validation_share, course.seed)
     folder = out / f"member-{member}"
     model, spread = _fresh_model(settings, training, initial, course.seed)
     quiet = quiet or not processes.is_first

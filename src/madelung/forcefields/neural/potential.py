@@ -43,9 +43,10 @@ class NeuralEvaluation(Evaluation):
     charges
         (n,) charges of the atoms in e; None without long range.
     energy_uncertainty
-        Standard deviation of the members' energies in eV; None for one member.
+        Standard deviation of the members' energies in eV, times a factor that makes errors of 68 %
+        of the validation configurations smaller; None for one member.
     force_uncertainty
-        (n, 3) standard deviation of the members' forces in eV/Å; None for one member.
+        (n, 3) the same for components of forces, in eV/Å.
     """
 
     charges: NDArray[np.float64] | None = None
@@ -62,6 +63,8 @@ class NeuralForceField(ForceField):
         The members, all with the same settings.
     training
         Where they come from: what the card says beside the settings.
+    factors
+        What standard deviations of energies and of forces are multiplied by.
     head
         Name of the energy that is given; the first one if None.
     dtype
@@ -78,6 +81,7 @@ class NeuralForceField(ForceField):
         models: Sequence[EnergyModel],
         *,
         training: Mapping[str, Any] | None = None,
+        factors: tuple[float, float] = (1.0, 1.0),
         head: str | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
@@ -89,7 +93,7 @@ class NeuralForceField(ForceField):
         self.models = [copy.deepcopy(model).to(dtype).eval() for model in models]
         for model in self.models:
             model.requires_grad_(False)
-        self.training = dict(training or {})
+        self.training, self.factors = dict(training or {}), factors
         self.head = self.settings.heads[0] if head is None else head
         if self.head not in self.settings.heads:
             raise ForceFieldError(
@@ -141,7 +145,7 @@ class NeuralForceField(ForceField):
         stop = np.cumsum(batch.counts.numpy())
         for index, crystal in enumerate(crystals):
             atoms = slice(int(stop[index]) - len(crystal), int(stop[index]))
-            yield _evaluation(crystal, results, index, atoms, head)
+            yield _evaluation(crystal, results, index, atoms, head, self.factors)
 
     # Files.
 
@@ -152,6 +156,7 @@ class NeuralForceField(ForceField):
             "version": VERSION,
             "settings": self.settings.model_dump(mode="json"),
             "members": len(self.models),
+            "uncertainty_factors": list(self.factors),
             "training": self.training,
         }
 
@@ -198,12 +203,13 @@ class NeuralForceField(ForceField):
             settings = NeuralSettings.model_validate(data["settings"])
             models = [EnergyModel(settings) for _ in range(data["members"])]
             checksum, training = data["weights_sha256"], data.get("training", {})
+            energy, force = data.get("uncertainty_factors", (1.0, 1.0))
         except (KeyError, TypeError) as problem:
             raise ForceFieldError(f"{source}: no card of a force field: {problem!r}") from None
         except ValidationError as problem:
             raise ForceFieldError(f"{source}: {problems_of(problem)}") from None
         _load_weights(models, Path(source).parent / WEIGHTS_FILE, checksum)
-        return cls(models, training=training)
+        return cls(models, training=training, factors=(float(energy), float(force)))
 
 
 def _load_weights(models: Sequence[EnergyModel], path: Path, checksum: str) -> None:
@@ -230,7 +236,12 @@ def _load_weights(models: Sequence[EnergyModel], path: Path, checksum: str) -> N
 
 
 def _evaluation(
-    crystal: Crystal, results: Sequence[Derivatives], index: int, atoms: slice, head: int
+    crystal: Crystal,
+    results: Sequence[Derivatives],
+    index: int,
+    atoms: slice,
+    head: int,
+    factors: tuple[float, float],
 ) -> NeuralEvaluation:
     """Mean and spread of what the members say of one structure of a batch."""
     energies = np.stack([result.atoms[atoms, head].detach().numpy() for result in results])
@@ -246,6 +257,6 @@ def _evaluation(
         charges=np.mean([charge[atoms].detach().numpy() for charge in charges], axis=0)
         if charges
         else None,
-        energy_uncertainty=float(energies.sum(1).std(ddof=1)) if several else None,
-        force_uncertainty=forces.std(0, ddof=1) if several else None,
+        energy_uncertainty=factors[0] * float(energies.sum(1).std(ddof=1)) if several else None,
+        force_uncertainty=factors[1] * forces.std(0, ddof=1) if several else None,
     )
