@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ase.build import molecule
+from ase.build import bulk, molecule
+from ase.calculators.calculator import PropertyNotImplementedError
 
 from madelung.crystal import Crystal
 from madelung.errors import ForceFieldError
+from madelung.forcefields.calculator import ForceFieldCalculator
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.long_range import long_range_energies
@@ -199,6 +201,30 @@ def test_an_ensemble_is_the_mean_of_its_members_and_knows_their_spread() -> None
     assert found.energy_uncertainty == pytest.approx(np.std(energies, ddof=1), rel=1e-9)
     assert found.force_uncertainty is not None
     np.testing.assert_allclose(found.force_uncertainty, forces.std(0, ddof=1), atol=1e-10)
+
+
+def test_ase_is_given_charges_and_uncertainties() -> None:
+    settings = _settings("Na", "Cl")
+    force_field = NeuralForceField([_model(settings, seed) for seed in range(2)])
+    atoms = bulk("NaCl", "rocksalt", a=5.7)
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = ForceFieldCalculator(force_field)
+    expected = force_field.evaluate(atoms)
+    assert isinstance(expected, NeuralEvaluation)
+    np.testing.assert_array_equal(atoms.get_charges(), expected.charges)
+    assert atoms.calc.results["energy_uncertainty"] == expected.energy_uncertainty
+    np.testing.assert_array_equal(
+        atoms.calc.results["forces_uncertainty"], expected.force_uncertainty
+    )
+
+
+def test_ase_has_no_charges_where_there_are_none() -> None:
+    atoms = bulk("W")
+    atoms.calc = ForceFieldCalculator(_force_field("W", long_range=False))
+    atoms.get_potential_energy()
+    assert not {"charges", "energy_uncertainty", "forces_uncertainty"} & set(atoms.calc.results)
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_charges()
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ from madelung.forcefields.interface import ForceField
 
 __all__ = ["ForceFieldCalculator"]
 
+# What some force fields give beyond the interface, and what it is called in ASE.
+_FURTHER_RESULTS = {
+    "charges": "charges",
+    "energy_uncertainty": "energy_uncertainty",
+    "force_uncertainty": "forces_uncertainty",
+}
+
 
 class ForceFieldCalculator(Calculator):
     """ASE calculator of a force field, for crystals, slabs and molecules.
@@ -27,7 +34,9 @@ class ForceFieldCalculator(Calculator):
     -----
     Gives ``energy``, ``free_energy`` (the same), ``energies``, ``forces``, and, where the
     structure is periodic in three directions, ``stress``; elsewhere ASE raises
-    ``PropertyNotImplementedError`` when it is asked for the stress.
+    ``PropertyNotImplementedError`` when it is asked for the stress. Where the force field gives
+    them there are ``charges`` (n,) in e, and in ``results`` the standard errors
+    ``energy_uncertainty`` in eV and ``forces_uncertainty`` (n, 3) in eV/Å.
 
     Raises
     ------
@@ -36,7 +45,14 @@ class ForceFieldCalculator(Calculator):
     """
 
     # ASE declares a list here.
-    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012
+    implemented_properties = [  # noqa: RUF012
+        "energy",
+        "free_energy",
+        "energies",
+        "forces",
+        "stress",
+        "charges",
+    ]
 
     def __init__(self, force_field: ForceField) -> None:
         super().__init__()
@@ -59,3 +75,7 @@ class ForceFieldCalculator(Calculator):
         }
         if evaluation.volume > 0.0:
             self.results["stress"] = full_3x3_to_voigt_6_stress(evaluation.stress)
+        for own, name in _FURTHER_RESULTS.items():
+            value = getattr(evaluation, own, None)
+            if value is not None:
+                self.results[name] = value
