@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from madelung.transfer.job import Taught
     from madelung.transfer.labels import TeacherLabels
+    from madelung.transfer.proposal import Proposal
     from madelung.transfer.report import TeacherReport
     from madelung.transfer.strategies import Method
 
@@ -29,6 +30,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder fo
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 _REASONS_SHOWN = 5
 _TEACHERS_SHOWN = 15
+_NEXT_SHOWN = 10
 
 
 @app.callback()
@@ -202,6 +204,50 @@ def train(
     _print_taught(taught)
 
 
+_NEXT_HELP = """
+Choose the configurations to calculate next with the reference method.
+
+LABELS is a folder of `madelung teach label`, or a table of energies; - for none. Of DATA those \
+without a reference energy are chosen from: each so that, once it is known, least is left of the \
+squared errors of all. Errors are those of a mixture of teachers, or how much the members of an \
+ensemble of networks (--force-field) differ; with neither the structure alone decides. The folder \
+then holds next.csv and next.extxyz.
+
+[bold]Examples[/bold]
+
+  madelung teach next labels train.extxyz --count 20 --out next
+
+  madelung teach next - train.extxyz new.extxyz --count 20 --force-field potential --out next
+"""
+
+
+@app.command("next", help=_NEXT_HELP, no_args_is_help=True)
+def next_configurations(
+    labels: Annotated[str, typer.Argument(metavar="LABELS", help="Folder or table; - for none.")],
+    data: Data,
+    out: Out,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to choose.")],
+    force_field: Annotated[
+        Path | None,
+        typer.Option("--force-field", "-f", metavar="FOLDER", help="An ensemble of networks."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn at random.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    from madelung.forcefields.configurations import read_configurations
+    from madelung.forcefields.files import load_force_field
+    from madelung.transfer.proposal import propose_next
+    from madelung.transfer.sources import read_labels
+
+    configurations = list(read_configurations(data, bare=True))
+    proposal = propose_next(
+        configurations, None if labels == "-" else read_labels(labels, configurations), out,
+        count=count, seed=seed, quiet=quiet,
+        force_field=None if force_field is None else load_force_field(force_field),
+    )  # fmt: skip
+    _print_next(proposal)
+
+
 def _print_labels(labels: TeacherLabels, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -268,6 +314,23 @@ def _print_taught(taught: Taught) -> None:
     console = Console()
     console.print(table)
     console.print(f"networks, predictions and learning curves: {taught.folder}", markup=False)
+
+
+def _print_next(proposal: Proposal) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"the next {len(proposal.rows):,} configurations")
+    for title in ("id", "score (%)", "group", "why"):
+        table.add_column(title, justify="right" if "score" in title else "left")
+    for row in proposal.rows[:_NEXT_SHOWN]:
+        table.add_row(row["id"], row["score"], row["group"], row["why"])
+    console = Console()
+    console.print(table)
+    more = len(proposal.rows) - _NEXT_SHOWN
+    if more > 0:
+        console.print(f"and {more} more are in next.csv")
+    console.print(f"structures to calculate: {proposal.folder / 'next.extxyz'}", markup=False)
 
 
 def _number(value: Any) -> str:
