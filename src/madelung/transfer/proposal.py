@@ -129,7 +129,7 @@ def _rows(
             "id": configurations[index].id,
             "score": f"{100.0 * share:.4g}",
             "group": configurations[index].group,
-            "why": f"{texts[index]}tells the errors of {like:.3g}",
+            "why": f"{texts[index]}stands for {like:.3g}",
         }
         for index, share, like in zip(
             choice.indices.tolist(), choice.shares, choice.likes, strict=True
