@@ -67,6 +67,15 @@ def measure(element: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def gathered(element: str, work: Path) -> list[dict[str, Any]]:
+    """Return a row for each network that is there."""
+    rows = [
+        {**json.loads(path.read_text(encoding="utf-8")), "seed": int(path.parts[-3])}
+        for path in sorted((work / element).glob("*/*/result.json"))
+    ]
+    return sorted(rows, key=lambda row: (row["fraction"], row["seed"]))
+
+
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean errors by fraction and way, with the 95 % intervals of the mean over the seeds."""
     found: dict[str, Any] = {}
@@ -156,6 +165,7 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--fractions", nargs="+", type=float, default=[0.01, 0.05, 0.2, 1.0])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--gather", action="store_true", help="record what is there already")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/teaching")
     parser.add_argument("--page", type=Path, help="page whose table is replaced")
     options = parser.parse_args()
@@ -166,7 +176,7 @@ def main() -> int:
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     errors, networks = before.get("errors", {}), before.get("networks", {})
     for element in options.elements:
-        rows = measure(element, options)
+        rows = gathered(element, options.work) if options.gather else measure(element, options)
         errors[element], networks[element] = summary(rows), rows
         predictions = predictions_of(element, rows, options.work)
         write_csv(options.out / f"predictions_{element}.csv", predictions, PREDICTIONS)
