@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -30,6 +31,7 @@ from madelung.forcefields.neural.potential import NeuralEvaluation, NeuralForceF
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.training import NeuralTraining
 from madelung.forcefields.reference_data import DataFiles
+from madelung.interruption import JobInterrupted
 
 SMALL = {
     "cutoff": 4.0,
@@ -99,6 +101,30 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(data: Path, tmp_path: 
     assert second.progress.step == 9
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+
+
+def test_a_course_without_a_folder_can_be_interrupted(data: Path) -> None:
+    training, _ = _training(data)
+
+    def interrupt(progress: object, steps: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    training.report = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    assert training.progress.step == 1
+
+
+def test_a_course_with_a_folder_keeps_what_it_has(data: Path, tmp_path: Path) -> None:
+    training, _ = _training(data, tmp_path)
+
+    def interrupt(progress: object, steps: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    training.report = interrupt
+    with pytest.raises(JobInterrupted, match="--resume"):
+        training.run()
+    assert _training(data, tmp_path)[0].run(resume=True) is not None
 
 
 def test_another_course_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:

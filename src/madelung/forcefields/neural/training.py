@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,9 @@ class NeuralTraining:
         """
         if resume:
             self._restore()
-        with Interruption() as interruption:
+        interruption = Interruption()
+        # Without a folder nothing can be kept: a signal then ends the course as it ends a program.
+        with nullcontext() if self.folder is None else interruption:
             while not self.progress.finished:
                 self._epoch(interruption)
                 self._close_epoch()
