@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from records import ROOT, header, versions, write_json
 
-from madelung.forcefields.fit_settings import read_neural_settings
+from madelung.forcefields.neural.fit_settings import read_neural_settings
 from madelung.forcefields.neural.job import run_neural_fit
 from madelung.forcefields.reference_data import DataFiles
 from madelung.training.state import CHECKPOINT_FILE

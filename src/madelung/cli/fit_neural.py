@@ -58,7 +58,7 @@ def neural(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     from madelung.cli.fit_results import print_results
-    from madelung.forcefields.fit_settings import read_neural_settings
+    from madelung.forcefields.neural.fit_settings import read_neural_settings
     from madelung.forcefields.neural.job import run_neural_fit
     from madelung.forcefields.reference_data import DataFiles
 

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from madelung.errors import ForceFieldError
-from madelung.forcefields.neural.fit_settings import NeuralFitSettings
 from madelung.forcefields.reference_data import elements_of
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.settings_files import problems_of, read_settings_file
 
-__all__ = ["read_meam_settings", "read_neural_settings", "read_uf3_settings"]
+__all__ = ["read_meam_settings", "read_uf3_settings", "validated_settings"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -52,23 +51,6 @@ def read_meam_settings(
     return _settings(SplineMEAMSettings, path, changes, data)
 
 
-def read_neural_settings(
-    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
-) -> NeuralFitSettings:
-    """Return the settings of a neural force field; parameters and errors as for UF3.
-
-    Changes to the groups ``network`` and ``course`` are dictionaries of their own.
-    """
-    content = {} if path is None else read_settings_file(Path(path), ForceFieldError)
-    for name, value in changes.items():
-        grouped = isinstance(value, dict) and isinstance(content.get(name), dict)
-        content[name] = {**content[name], **value} if grouped else value
-    network = content.setdefault("network", {})
-    if isinstance(network, dict) and "elements" not in network:
-        network["elements"] = elements_of(data)
-    return _validated(NeuralFitSettings, path, content)
-
-
 def _settings(
     kind: type[Settings],
     path: str | os.PathLike[str] | None,
@@ -79,12 +61,28 @@ def _settings(
     content = {**read, **changes}
     if "elements" not in content:
         content["elements"] = elements_of(data)
-    return _validated(kind, path, content)
+    return validated_settings(kind, path, content)
 
 
-def _validated(
+def validated_settings(
     kind: type[Settings], path: str | os.PathLike[str] | None, content: dict[str, Any]
 ) -> Settings:
+    """Return settings of a kind.
+
+    Parameters
+    ----------
+    kind
+        What they are.
+    path
+        File that they come from, for the message.
+    content
+        Names and values.
+
+    Raises
+    ------
+    ForceFieldError
+        If one is wrong; the message names each.
+    """
     try:
         return kind(**content)
     except ValidationError as problem:

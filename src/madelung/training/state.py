@@ -19,8 +19,10 @@ __all__ = [
     "CHECKPOINT_FILE",
     "MovingAverage",
     "Progress",
+    "optimiser_tensors",
     "read_checkpoint",
     "require_same",
+    "restore_optimiser",
     "write_checkpoint",
 ]
 
@@ -95,6 +97,25 @@ class MovingAverage:
             else:
                 self.state[name].copy_(value)
         torch._foreach_lerp_(floats, news, 1.0 - keep)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what an optimiser remembers of each parameter, by ``NUMBER.NAME``."""
+    return {
+        f"{index}.{name}": value
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Let an optimiser remember what :func:`optimiser_tensors` returned."""
+    content = optimiser.state_dict()
+    content["state"] = {}
+    for name, value in tensors.items():
+        index, own = name.split(".", 1)
+        content["state"].setdefault(int(index), {})[own] = value
+    optimiser.load_state_dict(content)
 
 
 def write_checkpoint(

@@ -35,8 +35,10 @@ from madelung.training.state import (
     CHECKPOINT_FILE,
     MovingAverage,
     Progress,
+    optimiser_tensors,
     read_checkpoint,
     require_same,
+    restore_optimiser,
     write_checkpoint,
 )
 
@@ -338,15 +340,10 @@ class _Run:
         self._sitting = self._saved = now
         if not self.processes.is_first:
             return
-        moments = {
-            f"{index}.{name}": value
-            for index, state in self.optimiser.state_dict()["state"].items()
-            for name, value in state.items()
-        }
         tensors = {
             "network": self.network.state_dict(),
             "average": self.average.state,
-            "optimiser": moments,
+            "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
         }
         write_checkpoint(self.folder, tensors, self.progress, self._identity())
@@ -367,12 +364,7 @@ class _Run:
             name: value.to(self.device) for name, value in tensors["average"].items()
         }
         self.best = tensors.get("best", {})
-        content = self.optimiser.state_dict()
-        content["state"] = {}
-        for name, value in tensors.get("optimiser", {}).items():
-            index, own = name.split(".", 1)
-            content["state"].setdefault(int(index), {})[own] = value
-        self.optimiser.load_state_dict(content)
+        restore_optimiser(self.optimiser, tensors.get("optimiser", {}))
 
 
 def _totals(value: Tensor, count: int) -> Tensor:

@@ -6,21 +6,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from madelung.data.progress import watched
 from madelung.errors import ForceFieldError
 from madelung.forcefields.comparison import Comparison, compare
 from madelung.forcefields.configurations import Configuration
 from madelung.forcefields.jobs.writing import write_figure
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.potential import NeuralForceField
+from madelung.forcefields.neural.training import reported
 from madelung.outputs import whole_file
-from madelung.training.state import Progress
 from madelung.transfer.labels import TeacherLabels
 from madelung.transfer.plots import plot_learning_curves
 from madelung.transfer.strategies import Lesson, Method, TeachingSettings
@@ -117,7 +115,7 @@ def teach_networks(
             place = out / f"{method}-{fraction:g}"
             row = _finished(place)
             if row is None:
-                with _reported(f"{method}, {len(task.labelled)} labelled", quiet) as report:
+                with reported(f"{method}, {len(task.labelled)} labelled", quiet) as report:
                     lesson.report = report
                     row = _teach(lesson, method, fraction, place, out / PRETRAINED)
             rows.append(row)
@@ -219,13 +217,3 @@ def _require_same(
             f"{out} holds networks that were taught otherwise ({', '.join(changed)}); choose "
             "another folder"
         )
-
-
-@contextmanager
-def _reported(what: str, quiet: bool) -> Iterator[Callable[[Progress, int], None]]:
-    with watched(what, show=not quiet) as advance:
-
-        def report(progress: Progress, steps: int) -> None:
-            advance(progress.step, steps)
-
-        yield report

@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from madelung.errors import ForceFieldError
+from madelung.forcefields.fit_settings import validated_settings
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, set_scales, spread_of
 from madelung.forcefields.neural.fit_settings import TrainingCourse
@@ -29,7 +30,7 @@ from madelung.forcefields.neural.settings import REFERENCE, NeuralSettings
 from madelung.forcefields.neural.surroundings import Surroundings
 from madelung.forcefields.neural.training import NeuralTraining, Report
 from madelung.forcefields.reference_data import elements_of
-from madelung.settings_files import problems_of, read_settings_file
+from madelung.settings_files import read_settings_file
 from madelung.transfer.choice import choose_teachers
 from madelung.transfer.guesses import chosen_guesses, mixed_guesses
 from madelung.transfer.task import TeachingTask
@@ -47,10 +48,10 @@ class TeachingSettings(BaseModel):
 
     network: NeuralSettings = Field(description="Elements, reach and size.")
     course: TrainingCourse = Field(
-        default_factory=lambda: TrainingCourse(validations=8),
+        default_factory=lambda: TrainingCourse(validations=5, guesses_in_step=6),
         description="Training on the reference; its epochs follow from the steps.",
     )
-    steps: int = Field(2500, ge=1, description="Steps of the training on the reference.")
+    steps: int = Field(1500, ge=1, description="Steps of the training on the reference.")
     least_epochs: int = Field(
         12, ge=1, description="Passes over the labelled configurations, if that are more steps."
     )
@@ -59,13 +60,13 @@ class TeachingSettings(BaseModel):
         description="Training on the teachers' energies.",
     )
     fine_rate: float = Field(
-        1.5e-3, gt=0.0, description="Highest learning rate of a network that was pretrained."
+        3e-3, gt=0.0, description="Highest learning rate of a network that was pretrained."
     )
     weak_weight: float = Field(
         0.3, ge=0.0, description="Weight of the chosen teachers' energies (strategy 1)."
     )
     mixture_weight: float = Field(
-        1.0, ge=0.0, description="Weight of the guesses of mixture and UF3."
+        3.0, ge=0.0, description="Weight of the guesses of mixture and UF3."
     )
     threshold: float = Field(
         0.1, gt=0.0, description="Error (eV/atom) beyond which no teacher is believed."
@@ -96,10 +97,7 @@ def read_teaching_settings(
     network = {**(content.get("network") or {}), **changes.get("network", {})}
     if "elements" not in network:
         network["elements"] = elements_of(data)
-    try:
-        return TeachingSettings.model_validate({**content, **changes, "network": network})
-    except ValidationError as problem:
-        raise ForceFieldError(f"{path or 'settings'}: {problems_of(problem)}") from None
+    return validated_settings(TeachingSettings, path, {**content, **changes, "network": network})
 
 
 @dataclass(eq=False)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from madelung.errors import ForceFieldError
+from madelung.forcefields.fit_settings import validated_settings
 from madelung.forcefields.neural.settings import NeuralSettings
+from madelung.forcefields.reference_data import elements_of
+from madelung.settings_files import read_settings_file
 
-__all__ = ["NeuralFitSettings", "TrainingCourse"]
+__all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings"]
 
 
 class TrainingCourse(BaseModel):
@@ -64,3 +72,32 @@ class NeuralFitSettings(BaseModel):
         0.1, gt=0.0, lt=1.0, description="Part of the training data by which weights are chosen."
     )
     initial: str = Field("", description="Folder of a force field to start from.")
+
+
+def read_neural_settings(
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+) -> NeuralFitSettings:
+    """Return settings: defaults, what a file says, and changes to that.
+
+    Parameters
+    ----------
+    path
+        YAML or JSON file; None for the defaults.
+    changes
+        Settings by name; those of ``network`` and ``course`` in dictionaries of their own.
+    data
+        Files whose elements are taken if none are named.
+
+    Raises
+    ------
+    ForceFieldError
+        If the file cannot be read, or a setting is wrong.
+    """
+    content = {} if path is None else read_settings_file(Path(path), ForceFieldError)
+    for name, value in changes.items():
+        grouped = isinstance(value, dict) and isinstance(content.get(name), dict)
+        content[name] = {**content[name], **value} if grouped else value
+    network = content.setdefault("network", {})
+    if isinstance(network, dict) and "elements" not in network:
+        network["elements"] = elements_of(data)
+    return validated_settings(NeuralFitSettings, path, content)

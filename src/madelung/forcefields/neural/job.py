@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from madelung.data.progress import watched
 from madelung.errors import ForceFieldError
 from madelung.forcefields.comparison import Comparison, compare
 from madelung.forcefields.configurations import SkippedConfigurations
@@ -25,7 +22,7 @@ from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread, examples_of, set_scales
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings
 from madelung.forcefields.neural.potential import NeuralForceField
-from madelung.forcefields.neural.training import NeuralTraining
+from madelung.forcefields.neural.training import NeuralTraining, reported
 from madelung.forcefields.plots import plot_parity
 from madelung.forcefields.reference_data import TEST, DataFiles
 from madelung.outputs import whole_file
@@ -92,9 +89,10 @@ def run_neural_fit(
     Raises
     ------
     ForceFieldError
-        If no configuration can be used, or the initial force field is another kind of network.
+        If no configuration can be used, the folder holds a fit and ``resume`` is not set, or the
+        initial force field is another kind of network.
     TrainingError
-        If the folder holds another fit, or the loss is no longer finite.
+        If the fit in the folder is another one, or the loss is no longer finite.
     JobInterrupted
         If it was interrupted; a checkpoint has been written.
     """
@@ -129,20 +127,30 @@ def run_neural_fit(
         return NeuralJob(potential, Comparison([]), {}, out)
     comparison = compare(potential, data.divided(), progress=not quiet)
     results = {
-        "settings": settings.model_dump(mode="json"),
-        "data": data.as_object(),
-        "parameters": sum(value.numel() for value in models[0].parameters()),
+        **_results(data, settings, potential, comparison),
         "seconds": round(seconds, 1),
-        "uncertainty_factors": list(factors),
         "skipped": skipped.count,
         "problems": skipped.problems[:20],
-        "errors": {part: comparison.part(part).errors() for part in comparison.parts},
-        "errors_by_group": {
-            part: comparison.part(part).errors_by_group() for part in comparison.parts
-        },
     }
     _write(out, potential, comparison, results)
     return NeuralJob(potential, comparison, results, out)
+
+
+def _results(
+    data: DataFiles,
+    settings: NeuralFitSettings,
+    potential: NeuralForceField,
+    comparison: Comparison,
+) -> dict[str, Any]:
+    parts = {part: comparison.part(part) for part in comparison.parts}
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "data": data.as_object(),
+        "parameters": sum(value.numel() for value in potential.models[0].parameters()),
+        "uncertainty_factors": list(potential.factors),
+        "errors": {name: part.errors() for name, part in parts.items()},
+        "errors_by_group": {name: part.errors_by_group() for name, part in parts.items()},
+    }
 
 
 def _initial(settings: NeuralFitSettings) -> EnergyModel | None:
@@ -206,7 +214,7 @@ def _train_member(
     folder = out / f"member-{member}"
     model, spread = _fresh_model(settings, training, initial, course.seed)
     quiet = quiet or not processes.is_first
-    with _reported(f"member {member + 1} of {settings.members}", quiet) as report:
+    with reported(f"member {member + 1} of {settings.members}", quiet) as report:
         run = NeuralTraining(model, training, validation, spread, course, folder, processes, report)
         run.run(resume=resume and (folder / CHECKPOINT_FILE).exists())
     if processes.is_first:
@@ -224,16 +232,6 @@ def _fresh_model(
         # The scales are part of what the initial network knows.
         model.load_state_dict(initial.state_dict())
     return model, spread
-
-
-@contextmanager
-def _reported(what: str, quiet: bool) -> Iterator[Any]:
-    with watched(what, show=not quiet) as advance:
-
-        def report(progress: Progress, steps: int) -> None:
-            advance(progress.step, steps)
-
-        yield report
 
 
 def _write_history(folder: Path, progress: Progress) -> None:

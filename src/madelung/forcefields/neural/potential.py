@@ -165,8 +165,10 @@ class NeuralForceField(ForceField):
         from safetensors.torch import save_file
 
         place = Path(folder)
+        learnt = {name for name, _ in self.models[0].named_parameters()}
         tensors = {
-            f"{index}.{name}": (value.float() if "reference" not in name else value).contiguous()
+            # Energies of elements and scales, which are not learnt, keep all their digits.
+            f"{index}.{name}": (value.float() if name in learnt else value).contiguous()
             for index, model in enumerate(self.models)
             for name, value in model.state_dict().items()
         }

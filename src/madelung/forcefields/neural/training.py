@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from madelung.data.progress import watched
 from madelung.errors import TrainingError
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread
@@ -26,14 +27,27 @@ from madelung.training.state import (
     CHECKPOINT_FILE,
     MovingAverage,
     Progress,
+    optimiser_tensors,
     read_checkpoint,
     require_same,
+    restore_optimiser,
     write_checkpoint,
 )
 
-__all__ = ["NeuralTraining"]
+__all__ = ["NeuralTraining", "Report", "reported"]
 
 Report = Callable[[Progress, int], None]
+
+
+@contextmanager
+def reported(what: str, quiet: bool) -> Iterator[Report]:
+    """Give a report that shows on a bar how far a course is, unless it shall be quiet."""
+    with watched(what, show=not quiet) as advance:
+
+        def report(progress: Progress, steps: int) -> None:
+            advance(progress.step, steps)
+
+        yield report
 
 
 @dataclass(eq=False)
@@ -232,15 +246,10 @@ class NeuralTraining:
         self._sitting = self._saved = now
         if self.folder is None or not self._together.is_first:
             return
-        moments = {
-            f"{index}.{name}": value
-            for index, state in self.optimiser.state_dict()["state"].items()
-            for name, value in state.items()
-        }
         tensors = {
             "network": self.model.state_dict(),
             "average": self.average.state,
-            "optimiser": moments,
+            "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
         }
         write_checkpoint(self.folder, tensors, self.progress, self._identity())
@@ -254,12 +263,7 @@ class NeuralTraining:
         self.model.load_state_dict(tensors["network"])
         self.average.state = dict(tensors["average"])
         self.best = tensors.get("best", {})
-        content = self.optimiser.state_dict()
-        content["state"] = {}
-        for name, value in tensors.get("optimiser", {}).items():
-            index, own = name.split(".", 1)
-            content["state"].setdefault(int(index), {})[own] = value
-        self.optimiser.load_state_dict(content)
+        restore_optimiser(self.optimiser, tensors.get("optimiser", {}))
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
