@@ -172,6 +172,25 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     assert np.abs(found.stress - configuration.stress).max() < 0.5 * largest
 
 
+def test_a_fit_starts_from_what_another_has_learnt(data: Path, tmp_path: Path) -> None:
+    network = NeuralSettings(elements=("Cu", "Au"), **SMALL)
+    first = NeuralFitSettings(network=network, course=TrainingCourse(epochs=8, learning_rate=1e-2))
+    files = DataFiles((str(data),))
+    before = run_neural_fit(files, tmp_path / "first", first)
+    # Steps so small that nothing changes: what comes out is what went in.
+    second = NeuralFitSettings(
+        network=network,
+        course=TrainingCourse(epochs=1, learning_rate=1e-12, seed=5),
+        initial=str(tmp_path / "first" / "potential"),
+    )
+    after = run_neural_fit(files, tmp_path / "second", second)
+    assert after.comparison.energy_rmse == pytest.approx(before.comparison.energy_rmse, rel=1e-3)
+    assert after.comparison.force_rmse == pytest.approx(before.comparison.force_rmse, rel=1e-3)
+    other = second.model_copy(update={"network": network.model_copy(update={"layers": 3})})
+    with pytest.raises(ForceFieldError, match="other settings"):
+        run_neural_fit(files, tmp_path / "third", other)
+
+
 def test_tukeys_loss_rejects_what_is_far_off(data: Path) -> None:
     """A guess that is absurdly wrong adds no gradient, and one that is right adds its square's."""
     training, settings = _training(data)
