@@ -37,7 +37,9 @@ FILES = {
     "Ni": ("mlearn_Ni_train.extxyz.gz", "mlearn_Ni_test.extxyz.gz"),
     "Mo": ("mlearn_Mo_train.extxyz.gz", "mlearn_Mo_test.extxyz.gz"),
 }
-SETTINGS = ROOT / "benchmarks/settings/teaching.yaml"
+SETTINGS = ROOT / "benchmarks/settings"
+# The tungsten cells have 16 atoms in the mean; those of the other elements 50 to 110.
+SMALL_CELLS = ("W",)
 SHARES = TeachingShares(*PUBLISHED_SHARES)
 ERRORS = ("energy_rmse", "force_rmse")
 PREDICTIONS = ("id", "seed", "fraction", "method", "target", "prediction", "force_rmse")
@@ -55,7 +57,8 @@ def measure(element: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for seed in options.seeds:
         changes = {"seed": seed, "network": {"elements": [element]}}
-        settings = read_teaching_settings(SETTINGS, changes, ())
+        name = "teaching.yaml" if element in SMALL_CELLS else "teaching_large_cells.yaml"
+        settings = read_teaching_settings(SETTINGS / name, changes, ())
         taught = teach_networks(
             configurations, labels, options.work / element / str(seed), settings,
             methods=options.methods, fractions=options.fractions, shares=SHARES,

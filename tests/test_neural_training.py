@@ -228,7 +228,7 @@ def test_charges_are_learnt_where_structures_carry_them(data: Path) -> None:
     torch.manual_seed(0)
     model = EnergyModel(settings)
     spread = set_scales(model, examples)
-    course = TrainingCourse(epochs=40, batch_size=4, charge_weight=50.0, learning_rate=1e-2)
+    course = TrainingCourse(epochs=100, batch_size=4, charge_weight=50.0, learning_rate=1e-2)
     NeuralTraining(model, examples, examples, spread, course).run()
     force_field = NeuralForceField([model])
     for item in charged:

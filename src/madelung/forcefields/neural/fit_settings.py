@@ -24,12 +24,12 @@ class TrainingCourse(BaseModel):
 
     epochs: int = Field(60, ge=1, description="Passes over the configurations.")
     batch_size: int = Field(4, ge=1, description="Configurations of a step, over all processes.")
-    learning_rate: float = Field(3e-3, gt=0.0, description="Highest rate of the one-cycle course.")
+    learning_rate: float = Field(6e-3, gt=0.0, description="Highest rate of the one-cycle course.")
     warmup_share: float = Field(
         0.1, gt=0.0, lt=1.0, description="Part of the course in which the rate rises."
     )
-    weight_decay: float = Field(0.0, ge=0.0, description="Decoupled weight decay (AdamW).")
-    gradient_clip: float = Field(1.0, gt=0.0, description="Largest norm of a gradient.")
+    weight_decay: float = Field(0.0, ge=0.0, description="Decoupled weight decay.")
+    gradient_clip: float = Field(10.0, gt=0.0, description="Largest norm of a gradient.")
     average_decay: float = Field(
         0.995, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."
     )

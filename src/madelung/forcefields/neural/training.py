@@ -23,6 +23,7 @@ from madelung.forcefields.neural.losses import ExampleErrors, errors_of_examples
 from madelung.interruption import Interruption
 from madelung.training.objective import one_cycle_rate, parameter_groups
 from madelung.training.processes import Processes
+from madelung.training.soap import Soap
 from madelung.training.state import (
     CHECKPOINT_FILE,
     MovingAverage,
@@ -90,8 +91,8 @@ class NeuralTraining:
         if not self.training:
             raise TrainingError("there is no configuration to learn from")
         course = self.course
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, course.weight_decay), lr=course.learning_rate, fused=True
+        self.optimiser = Soap(
+            parameter_groups(self.model, course.weight_decay), lr=course.learning_rate
         )
         self.average = MovingAverage(self.model, course.average_decay)
         self.best: dict[str, Tensor] = {}
