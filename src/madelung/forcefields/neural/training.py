@@ -91,7 +91,7 @@ class NeuralTraining:
         if not self.training:
             raise TrainingError("there is no configuration to learn from")
         course = self.course
-        self.optimiser = Soap(
+        self.optimiser: torch.optim.Optimizer = Soap(
             parameter_groups(self.model, course.weight_decay), lr=course.learning_rate
         )
         self.average = MovingAverage(self.model, course.average_decay)
