@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -89,18 +90,20 @@ def microseconds(force_field: ForceField, path: Path) -> float:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """Test errors of all models."""
+    """Test errors of all models, and the median time of ours over the elements."""
     lines = [
-        f"| meV/atom / eV/Å | {' | '.join(record['errors'])} |",
-        f"| --- |{' --- |' * len(record['errors'])}",
+        f"| meV/atom / eV/Å | {' | '.join(record['errors'])} | µs for an atom |",
+        f"| --- |{' --- |' * len(record['errors'])} --- |",
     ]
     for model, name in {**{key: key for key in PUBLISHED.values()}, **NAMES}.items():
         cells = []
         for errors in record["errors"].values():
             found = errors.get(model) or errors.get(name)
             cells.append(f"{found['energy_rmse']:.2f}/{found['force_rmse']:.3f}" if found else "")
+        times = [one[model] for one in record["microseconds"].values() if model in one]
+        cost = f"{statistics.median(times):.3g}" if times else ""
         if any(cells):
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {' | '.join(cells)} | {cost} |")
     return "\n".join(lines) + "\n\nCommand: `python benchmarks/mlearn.py DATA`.\n"
 
 
