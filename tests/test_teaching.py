@@ -24,7 +24,12 @@ from madelung.transfer.guesses import chosen_guesses, mixed_guesses
 from madelung.transfer.job import TeachingShares, teach_networks
 from madelung.transfer.labelling import label_configurations
 from madelung.transfer.labels import TeacherLabels
-from madelung.transfer.strategies import METHODS, Lesson, TeachingSettings
+from madelung.transfer.strategies import (
+    METHODS,
+    Lesson,
+    TeachingSettings,
+    read_teaching_settings,
+)
 from madelung.transfer.task import PUBLISHED_SHARES, divide_task
 from madelung.transfer.teachers import parse_teachers
 
@@ -133,6 +138,16 @@ def test_no_reference_of_the_unlabelled_is_looked_at(
         np.testing.assert_array_equal(one.energies, other.energies)
         assert one.energy_weight == other.energy_weight
         assert one.force_weight == other.force_weight
+
+
+def test_changes_of_a_course_leave_the_rest_of_it_as_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("network: {elements: [Cu]}\ncourse: {batch_size: 1, validations: 7}\n")
+    changed = read_teaching_settings(path, {"course": {"stress_weight": 0.0}}, ())
+    course = changed.course
+    assert (course.batch_size, course.validations, course.stress_weight) == (1, 7, 0.0)
+    unchanged = read_teaching_settings(None, {"network": {"elements": ["Cu"]}}, ())
+    assert unchanged == TeachingSettings(network=NeuralSettings(elements=("Cu",)))
 
 
 def test_the_classifier_learns_who_is_right() -> None:

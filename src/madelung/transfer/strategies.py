@@ -84,7 +84,8 @@ def read_teaching_settings(
     path
         YAML or JSON file; None for the defaults.
     changes
-        Settings by name; those of ``network`` are a dictionary of their own.
+        Settings by name; those of ``network``, ``course`` and ``pretraining`` are dictionaries,
+        each merged with what the file says of it.
     data
         Files whose elements are taken if none are named.
 
@@ -94,10 +95,14 @@ def read_teaching_settings(
         If the file cannot be read, a setting is wrong, or a way of teaching is not known.
     """
     content = {} if path is None else read_settings_file(Path(path), ForceFieldError)
-    network = {**(content.get("network") or {}), **changes.get("network", {})}
-    if "elements" not in network:
-        network["elements"] = elements_of(data)
-    return validated_settings(TeachingSettings, path, {**content, **changes, "network": network})
+    groups = {
+        name: {**(content.get(name) or {}), **changes.get(name, {})}
+        for name in ("network", "course", "pretraining")
+        if name == "network" or name in content or name in changes
+    }
+    if "elements" not in groups["network"]:
+        groups["network"]["elements"] = elements_of(data)
+    return validated_settings(TeachingSettings, path, {**content, **changes, **groups})
 
 
 @dataclass(eq=False)
