@@ -95,7 +95,7 @@ def read_teaching_settings(
         If the file cannot be read, a setting is wrong, or a way of teaching is not known.
     """
     content = {} if path is None else read_settings_file(Path(path), ForceFieldError)
-    groups = {
+    groups: dict[str, dict[str, Any]] = {
         name: {**(content.get(name) or {}), **changes.get(name, {})}
         for name in ("network", "course", "pretraining")
         if name == "network" or name in content or name in changes
