@@ -148,6 +148,9 @@ def test_changes_of_a_course_leave_the_rest_of_it_as_the_file_says(tmp_path: Pat
     assert (course.batch_size, course.validations, course.stress_weight) == (1, 7, 0.0)
     unchanged = read_teaching_settings(None, {"network": {"elements": ["Cu"]}}, ())
     assert unchanged == TeachingSettings(network=NeuralSettings(elements=("Cu",)))
+    path.write_text("network: {elements: [Cu]}\ncourse: 3\n")
+    with pytest.raises(ForceFieldError, match="'course' has to hold names and values"):
+        read_teaching_settings(path, {}, ())
 
 
 def test_the_classifier_learns_who_is_right() -> None:

@@ -95,11 +95,13 @@ def read_teaching_settings(
         If the file cannot be read, a setting is wrong, or a way of teaching is not known.
     """
     content = {} if path is None else read_settings_file(Path(path), ForceFieldError)
-    groups: dict[str, dict[str, Any]] = {
-        name: {**(content.get(name) or {}), **changes.get(name, {})}
-        for name in ("network", "course", "pretraining")
-        if name == "network" or name in content or name in changes
-    }
+    groups: dict[str, dict[str, Any]] = {}
+    for name in ("network", "course", "pretraining"):
+        own = content.get(name) or {}
+        if not isinstance(own, dict):
+            raise ForceFieldError(f"{path}: '{name}' has to hold names and values, not '{own}'")
+        if name == "network" or name in content or name in changes:
+            groups[name] = {**own, **changes.get(name, {})}
     if "elements" not in groups["network"]:
         groups["network"]["elements"] = elements_of(data)
     return validated_settings(TeachingSettings, path, {**content, **changes, **groups})
