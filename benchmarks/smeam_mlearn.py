@@ -6,7 +6,8 @@ the mean shift, as for the published spline MEAMs (Vita and Trinkle 2021), whose
 if FOLDER/smeam holds them. ``--eam`` leaves the angular functions out. For each element the folder
 gets ``potential.meam.spline`` (``potential.json`` of an EAM), ``predictions.csv`` and ``run.json``;
 ``fit`` in it holds the state, so that ``--resume`` goes on. Settings were chosen by the errors of
-configurations of the training sets that were held back.
+configurations of the training sets that were held back. The recorded s-MEAM of Si begins from the
+published one instead: the command and the settings stand in its ``run.json``.
 """
 
 from __future__ import annotations
