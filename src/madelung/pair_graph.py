@@ -13,7 +13,12 @@ from torch import Tensor
 
 from madelung.pair_functions import PairFunctions
 
-__all__ = ["PairGraph", "PairList", "join_pairs"]
+__all__ = ["ORBITS_OF_BATCH", "PairGraph", "PairList", "join_pairs"]
+
+ORBITS_OF_BATCH = 64
+"""What training rounds the number of orbits of a batch up to a multiple of: products of
+low-precision matrices are prepared anew for each number of rows, so that there had better be few
+numbers."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["WeightedBatchNorm"]
+__all__ = ["WeightedBatchNorm", "unchanged_statistics"]
 
 
 _MOMENTUM = 0.1
@@ -81,3 +83,15 @@ class _WeightedNorm(torch.autograd.Function):
         through_mean = torch.addcmul(shift_gradient, centred, inverse * gain_gradient)
         rows = (gradient - shares[:, None] * through_mean) * (inverse * gain)
         return rows.to(kind), None, gain_gradient, shift_gradient, None
+
+
+@contextmanager
+def unchanged_statistics(network: nn.Module) -> Iterator[None]:
+    """Put back a network's running statistics after what is done inside."""
+    before = [(value, value.clone()) for value in network.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for value, old in before:
+                value.copy_(old)

@@ -88,13 +88,18 @@ class SumNet(nn.Module):
         embedding : (B, features)
             What the values are read from.
         """
-        atoms = self.element(self.element_features[graph.numbers]) + self.own(graph.numbers)
-        for layer in self.layers:
-            atoms = layer(atoms, graph)
-        pooled = self._pooled(functional.silu(self.atom(atoms)), graph)
+        pooled = self._pooled(functional.silu(self.atom(self.atoms(graph))), graph)
         hidden = self.dropout(functional.silu(self.first(pooled)))
         embedding = hidden + functional.silu(self.second(hidden))
         return self.value(embedding), self.scale(embedding.detach()), embedding
+
+    def atoms(self, graph: PairGraph) -> Tensor:
+        """Return (N, features) features of the atoms after all layers."""
+        atoms: Tensor = self.element(self.element_features[graph.numbers])
+        atoms = atoms + self.own(graph.numbers)
+        for layer in self.layers:
+            atoms = layer(atoms, graph)
+        return atoms
 
     def _pooled(self, atoms: Tensor, graph: PairGraph) -> Tensor:
         """(B, features) mean over the atoms, or the one of equation 5."""

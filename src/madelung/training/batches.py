@@ -17,14 +17,12 @@ from madelung.data.store import CrystalStore
 from madelung.graph_settings import InputSettings, PairSettings
 from madelung.inputs import NetworkInput, build_input
 from madelung.pair_functions import PairFunctions, near_sections, pair_functions
-from madelung.pair_graph import join_pairs
+from madelung.pair_graph import ORBITS_OF_BATCH, join_pairs
+from madelung.training.displacements import Displaced, Displacer
 
 __all__ = ["Batch", "BatchMaker", "InputMemory"]
 
 _AHEAD = 3
-# Products of low-precision matrices are prepared anew for each number of rows, so that there had
-# better be few numbers.
-_ORBITS = 64
 _GIGABYTE = 1e9
 
 
@@ -75,11 +73,14 @@ class Batch:
         Their graphs.
     values
         (B, T) targets in their units, NaN where missing, float64.
+    displaced
+        Some of the crystals with displaced atoms, if that was asked for.
     """
 
     indices: NDArray[np.int64]
     graph: NetworkInput
     values: Tensor
+    displaced: Displaced | None = None
 
 
 class BatchMaker:
@@ -95,6 +96,8 @@ class BatchMaker:
         How crystals become graphs.
     memory
         Keeps what networks that take pair functions start from; none if not given.
+    displacer
+        Displaces some crystals of each batch; none if not given.
     """
 
     def __init__(
@@ -103,12 +106,14 @@ class BatchMaker:
         values: NDArray[np.float64],
         settings: InputSettings,
         memory: InputMemory | None = None,
+        displacer: Displacer | None = None,
     ) -> None:
         self._store = store
         self._values = values
         self._settings = settings
         self._memory = InputMemory(0.0) if memory is None else memory
         self._memory.belong_to(store, settings)
+        self._displacer = displacer
         self.seconds = 0.0
         """Processor time of the thread that made graphs."""
         self.waited = 0.0
@@ -120,11 +125,12 @@ class BatchMaker:
             graph: NetworkInput = join_pairs(
                 self._pair_functions(indices, self._settings),
                 near_sections(self._settings),
-                multiple=_ORBITS,
+                multiple=ORBITS_OF_BATCH,
             )
         else:
             graph = build_input(self._store.batch(indices), self._settings)
-        return Batch(indices, graph, torch.from_numpy(self._values[indices]))
+        displaced = None if self._displacer is None else self._displacer(indices)
+        return Batch(indices, graph, torch.from_numpy(self._values[indices]), displaced)
 
     def _pair_functions(
         self, indices: NDArray[np.int64], settings: PairSettings

@@ -67,6 +67,12 @@ class TrainingSettings(BaseModel):
     average_decay: float = Field(
         0.998, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."
     )
+    denoising: float = Field(
+        0.0,
+        ge=0.0,
+        description="Weight of guessing how atoms were displaced beside the loss; SumNet with "
+        "directions only.",
+    )
     patience: int = Field(
         0, ge=0, description="Stop after so many epochs without a better validation; 0 for never."
     )

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from madelung.data.store import CrystalStore
 from madelung.errors import TrainingError
+from madelung.graph_settings import PairSettings
 from madelung.interruption import Interruption
 from madelung.models.model import CrystalModel
 from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
+from madelung.training.displacements import Displaced, Displacer, displacement_guess
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import TrainingLog
@@ -170,8 +172,12 @@ class _Run:
         self.model.scale = self.prepared.scale.to(self.device)
         self.network = self.model.network.to(self.device)
         self.model.novelty.to(self.device)
+        self.guess: nn.Module = nn.ModuleList()
+        if settings.denoising:
+            self.guess = displacement_guess(settings.network, settings.graph).to(self.device)
+        self.learnt = nn.ModuleList([self.network, self.guess])
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.network, settings.weight_decay),
+            parameter_groups(self.learnt, settings.weight_decay),
             lr=settings.learning_rate,
             fused=True,
         )
@@ -180,7 +186,10 @@ class _Run:
         self.progress = Progress()
         values = self.prepared.membership.values_of("train")
         self.memory = memory
-        self.learning = BatchMaker(dataset, values, settings.graph, self.memory)
+        displacer = None
+        if settings.denoising and isinstance(settings.graph, PairSettings):
+            displacer = Displacer(dataset, settings.graph, settings.seed)
+        self.learning = BatchMaker(dataset, values, settings.graph, self.memory, displacer)
         steps = -(-len(self.prepared.training) // settings.batch_size)
         self.steps_of_epoch = max(steps, 1)
         self._timing: dict[str, float] = {}
@@ -257,8 +266,10 @@ class _Run:
                 "lower --learning-rate, and start again"
             )
         ((value + scale) / max(float(totals[1]), 1.0)).backward()
-        self.processes.add_gradients(self.network)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        if self.settings.denoising:
+            self._guess_displacements(batch.displaced)
+        self.processes.add_gradients(self.learnt)
+        torch.nn.utils.clip_grad_norm_(self.learnt.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
         self.processes.average_statistics(self.network)
         self.average.update(self.network, progress.step)
@@ -269,12 +280,24 @@ class _Run:
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         graph, values = batch.graph.to(self.device), batch.values.to(self.device)
         goals = self.model.scale.standardise(values, graph)
-        low = self.settings.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+        with self._precision():
             outputs, log_scales, _ = self.network(graph)
         outputs, log_scales = outputs.float(), log_scales.float()
         value, count = value_loss(outputs, goals, self.settings.loss)
         return value, scale_loss(outputs, log_scales, goals), count
+
+    def _guess_displacements(self, displaced: Displaced | None) -> None:
+        """Add the gradients of guessing how atoms were moved."""
+        own = 0 if displaced is None else len(displaced.moves)
+        atoms = float(self.processes.add(torch.tensor(float(own))))
+        if displaced is not None:
+            with self._precision():
+                error = self.guess(self.network, displaced.to(self.device))
+            (self.settings.denoising * error / atoms).backward()
+
+    def _precision(self) -> torch.autocast:
+        low = self.settings.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
     # Between epochs.
 
@@ -342,6 +365,7 @@ class _Run:
             return
         tensors = {
             "network": self.network.state_dict(),
+            "guess": self.guess.state_dict(),
             "average": self.average.state,
             "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
@@ -360,6 +384,7 @@ class _Run:
         require_same(identity, self._identity(), self.folder)
         self.progress = progress
         self.network.load_state_dict(tensors["network"])
+        self.guess.load_state_dict(tensors.get("guess", {}))
         self.average.state = {
             name: value.to(self.device) for name, value in tensors["average"].items()
         }
