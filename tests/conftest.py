@@ -31,3 +31,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Turn warnings into errors, except for the one that reports a tolerance not reached."""
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("filterwarnings", "default::madelung.errors.ToleranceWarning")
+    # metatomic is TorchScript, of which PyTorch says this at every step.
+    config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")

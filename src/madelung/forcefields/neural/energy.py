@@ -115,13 +115,10 @@ class EnergyModel(nn.Module):
         """
         if tables is None:
             tables, _ = pair_tables(batch, self.settings, self.repulsion)
-        features = self.network(batch, tables)
-        read = sum(output(atoms) for output, atoms in zip(self.outputs, features, strict=True))
-        energies = read.double() * self.scale + self.reference[batch.kinds]
-        energies = energies + 0.5 * tables.repulsion.sum(1).double()[:, None]
-        if self.sources is None:
+        energies, sources = self.local(batch, tables)
+        if sources is None:
             return AtomEnergies(energies, None)
-        charges, dispersion = self._sources(features[-1], batch)
+        charges, dispersion = sources
         far = long_range_energies(
             charges,
             dispersion,
@@ -131,6 +128,31 @@ class EnergyModel(nn.Module):
             batch,
         )
         return AtomEnergies(energies + far[:, None], charges)
+
+    def local(
+        self, batch: AtomBatch, tables: PairTables
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return what near atoms decide.
+
+        Parameters
+        ----------
+        batch
+            B structures.
+        tables
+            Functions of the batch's vectors.
+
+        Returns
+        -------
+        energies
+            (N, heads) energies of atoms in eV without those of complete sums, float64.
+        sources
+            (N,) charges, and roots of dispersion coefficients; None without long range.
+        """
+        features = self.network(batch, tables)
+        read = sum(output(atoms) for output, atoms in zip(self.outputs, features, strict=True))
+        energies = read.double() * self.scale + self.reference[batch.kinds]
+        energies = energies + 0.5 * tables.repulsion.sum(1).double()[:, None]
+        return energies, None if self.sources is None else self._sources(features[-1], batch)
 
     def _sources(self, atoms: Tensor, batch: AtomBatch) -> tuple[Tensor, Tensor]:
         """Charges and roots of dispersion coefficients."""
@@ -159,7 +181,8 @@ class EnergyModel(nn.Module):
         trainable
             Whether the result shall be differentiable with respect to the parameters.
         """
-        values, slopes = pair_tables(batch, self.settings, self.repulsion)
+        with torch.no_grad():
+            values, slopes = pair_tables(batch, self.settings, self.repulsion)
         tables = PairTables(*(part.requires_grad_(True) for part in values.parts()))
         positions = batch.positions.detach().requires_grad_(True)
         cells = batch.cells.detach().requires_grad_(True)

@@ -46,8 +46,11 @@ def harmonics_with_gradients(
     A harmonic of degree l is a homogeneous polynomial p of the unit vector u = r/|r|, so that its
     gradient by r is (∇p(u) - l p(u) u)/|r|.
     """
+    count = (degree + 1) ** 2
     matrix = torch.from_numpy(_matrix(degree)).to(directions.dtype)
-    value, *slopes = (_monomials(directions, degree) @ matrix).chunk(4, dim=-1)
+    products = _monomials(directions, degree) @ matrix
+    # Not chunk, whose derivative TorchScript has wrong where some of the parts are not used.
+    value, *slopes = (products.narrow(-1, part * count, count) for part in range(4))
     degrees = torch.from_numpy(_degrees(degree)).to(directions.dtype)
     radial = degrees * value
     inverse = distances.reciprocal()[..., None]

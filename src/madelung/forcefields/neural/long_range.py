@@ -19,7 +19,7 @@ from madelung.sums.electrostatics import COULOMB_CONSTANT
 from madelung.sums.potentials import Coulomb, London
 from madelung.sums.second_order import twice_differentiable_sums
 
-__all__ = ["equilibrated_charges", "long_range_energies"]
+__all__ = ["equilibrated_charges", "long_range_energies", "near_corrections"]
 
 _TOLERANCE = 1e-10
 """Error allowed in every complete sum, in 1/Å and 1/Å^6."""
@@ -93,7 +93,7 @@ def long_range_energies(
             pairs = _Pairs.of(batch, select)
             values = field_of(pairs, positions, cells)
             fields = fields + pairs.fields(values, charges, dispersion)
-    fields = fields + _near_corrections(charges, dispersion, tables, batch)
+    fields = fields + near_corrections(charges, dispersion, tables, batch)
     coulomb, london = fields
     return 0.5 * (COULOMB_CONSTANT * charges * coulomb - dispersion * london)
 
@@ -160,10 +160,13 @@ def _direct(pairs: _Pairs, positions: Tensor, cells: Tensor) -> Tensor:
     return torch.where(same, torch.zeros_like(values), values)
 
 
-def _near_corrections(
+def near_corrections(
     charges: Tensor, dispersion: Tensor, tables: PairTables, batch: AtomBatch
 ) -> Tensor:
-    """(2, N) what blurred charges and damped dispersion change, equations 11 and 12."""
+    """Return the (2, N) change of fields by blurred charges and damped dispersion.
+
+    Equations 11 and 12 of the theory; arguments as for :func:`long_range_energies`.
+    """
     return -torch.stack(
         [
             (tables.blurring * charges[batch.senders]).sum(1),

@@ -139,9 +139,9 @@ class NeighbourLayer(nn.Module):
 
     def _cubic_invariants(self, sums: Tensor) -> list[Tensor]:
         """Three of (N, cubic), equation 6."""
-        count = len(sums)
+        count = sums.shape[0]
         mixed = self.vectors(sums[:, degree_slice(1)]).view(count, 3, 2, self.cubic)
-        first, second = mixed.permute(2, 0, 3, 1)
+        first, second = mixed.permute(2, 0, 3, 1).unbind(0)
         squares = self.squares(sums[:, degree_slice(2)]).view(count, 5, -1).transpose(1, 2)
         matrices = squares @ self.matrices.to(squares.dtype).view(5, 9)
         left, right = matrices.view(count, 2, self.cubic, 3, 3).unbind(1)

@@ -90,7 +90,6 @@ class TableSlopes:
         return along[..., None] * self.directions + torch.stack(turning, dim=-1)
 
 
-@torch.no_grad()
 def pair_tables(
     batch: AtomBatch, settings: NeuralSettings, repulsion: NuclearRepulsion
 ) -> tuple[PairTables, TableSlopes]:
