@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,6 +82,11 @@ class Batch:
     graph: NetworkInput
     values: Tensor
     displaced: Displaced | None = None
+
+    def to(self, device: Any) -> Batch:
+        """Return the same on another device."""
+        displaced = None if self.displaced is None else self.displaced.to(device)
+        return Batch(self.indices, self.graph.to(device), self.values.to(device), displaced)
 
 
 class BatchMaker:

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from madelung.arrays import to_numpy
 from madelung.crystal import Crystal
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
-from madelung.graph_settings import InputSettings, PairSettings
+from madelung.graph_settings import PairSettings
 from madelung.models.normalisation import unchanged_statistics
 from madelung.models.pair_sums import pair_sums
-from madelung.models.settings import NetworkSettings, SumNetSettings
+from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
 from madelung.pair_functions import near_sections, pair_functions
 from madelung.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
@@ -33,7 +32,6 @@ __all__ = [
     "DisplacementGuess",
     "Displacer",
     "displaced_crystals",
-    "displacement_guess",
 ]
 
 # Standard deviation of each coordinate, in Å.
@@ -149,8 +147,8 @@ class DisplacementGuess(nn.Module):
         self.mix = nn.Linear(graph.angular * network.senders, vectors, bias=False)
         self.gate = nn.Linear(width, vectors)
 
-    def forward(self, network: SumNet, displaced: Displaced) -> Tensor:
-        """Return the sum over the atoms of the mean square error of their coordinates.
+    def forward(self, network: SumNet, displaced: Displaced) -> tuple[Tensor, int]:
+        """Return the sum over the atoms of the mean square error of coordinates, and their number.
 
         The network's running statistics, which describe real crystals, stay as they are.
         """
@@ -160,19 +158,5 @@ class DisplacementGuess(nn.Module):
         vectors = pair_sums(self.sender(atoms).float(), graph.near)[1]
         seen = self.mix(vectors.view(len(atoms), 3, -1)) * self.gate(atoms)[:, None, :]
         guessed = seen.float().sum(2) / seen.shape[2] ** 0.5
-        return (guessed[: len(displaced.moves)] - displaced.moves).square().mean(1).sum()
-
-
-def displacement_guess(network: NetworkSettings, graph: InputSettings) -> DisplacementGuess:
-    """Return the part that guesses displacements for a network.
-
-    Raises
-    ------
-    TrainingError
-        If the network sees no directions.
-    """
-    if isinstance(network, SumNetSettings) and isinstance(graph, PairSettings) and graph.degree:
-        return DisplacementGuess(network, graph)
-    raise TrainingError(
-        "denoising needs directions: a SumNet whose graph has a degree of at least 1"
-    )
+        count = len(displaced.moves)
+        return (guessed[:count] - displaced.moves).square().mean(1).sum(), count

@@ -70,8 +70,13 @@ class TrainingSettings(BaseModel):
     denoising: float = Field(
         0.0,
         ge=0.0,
-        description="Weight of guessing how atoms were displaced beside the loss; SumNet with "
-        "directions only.",
+        description="Weight of guessing how atoms were displaced beside the loss; SumNet only.",
+    )
+    hiding: float = Field(
+        0.0,
+        ge=0.0,
+        description="Weight of guessing which elements hidden atoms are beside the loss; SumNet "
+        "only.",
     )
     patience: int = Field(
         0, ge=0, description="Stop after so many epochs without a better validation; 0 for never."

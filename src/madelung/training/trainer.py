@@ -19,8 +19,9 @@ from madelung.interruption import Interruption
 from madelung.models.model import CrystalModel
 from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
-from madelung.training.displacements import Displaced, Displacer, displacement_guess
+from madelung.training.displacements import Displacer
 from madelung.training.evaluation import Evaluation, evaluate_members
+from madelung.training.exercises import Exercises
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import TrainingLog
 from madelung.training.objective import (
@@ -172,10 +173,8 @@ class _Run:
         self.model.scale = self.prepared.scale.to(self.device)
         self.network = self.model.network.to(self.device)
         self.model.novelty.to(self.device)
-        self.guess: nn.Module = nn.ModuleList()
-        if settings.denoising:
-            self.guess = displacement_guess(settings.network, settings.graph).to(self.device)
-        self.learnt = nn.ModuleList([self.network, self.guess])
+        self.exercises = Exercises(settings).to(self.device)
+        self.learnt = nn.ModuleList([self.network, self.exercises])
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.learnt, settings.weight_decay),
             lr=settings.learning_rate,
@@ -258,6 +257,7 @@ class _Run:
         # What dropout leaves out depends on the step alone, so that a run that goes on repeats it.
         torch.manual_seed(self.settings.seed + _STRIDE * (progress.step + 1))
         self.optimiser.zero_grad(set_to_none=True)
+        batch = batch.to(self.device)
         value, scale, count = self._losses(batch)
         totals = self.processes.add(_totals(value, count))
         if not torch.isfinite(totals[0]):
@@ -266,8 +266,7 @@ class _Run:
                 "lower --learning-rate, and start again"
             )
         ((value + scale) / max(float(totals[1]), 1.0)).backward()
-        if self.settings.denoising:
-            self._guess_displacements(batch.displaced)
+        self._exercise(batch)
         self.processes.add_gradients(self.learnt)
         torch.nn.utils.clip_grad_norm_(self.learnt.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
@@ -278,22 +277,21 @@ class _Run:
         progress.loss_count += float(totals[1])
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
-        graph, values = batch.graph.to(self.device), batch.values.to(self.device)
-        goals = self.model.scale.standardise(values, graph)
+        goals = self.model.scale.standardise(batch.values, batch.graph)
         with self._precision():
-            outputs, log_scales, _ = self.network(graph)
+            outputs, log_scales, _ = self.network(batch.graph)
         outputs, log_scales = outputs.float(), log_scales.float()
         value, count = value_loss(outputs, goals, self.settings.loss)
         return value, scale_loss(outputs, log_scales, goals), count
 
-    def _guess_displacements(self, displaced: Displaced | None) -> None:
-        """Add the gradients of guessing how atoms were moved."""
-        own = 0 if displaced is None else len(displaced.moves)
-        atoms = float(self.processes.add(torch.tensor(float(own))))
-        if displaced is not None:
-            with self._precision():
-                error = self.guess(self.network, displaced.to(self.device))
-            (self.settings.denoising * error / atoms).backward()
+    def _exercise(self, batch: Batch) -> None:
+        """Add the gradients of the exercises."""
+        with self._precision():
+            errors = list(self.exercises.errors(self.network, batch))
+        for error, count in errors:
+            total = float(self.processes.add(torch.tensor(float(count))))
+            if count:
+                (error / total).backward()
 
     def _precision(self) -> torch.autocast:
         low = self.settings.precision == "bfloat16"
@@ -365,7 +363,7 @@ class _Run:
             return
         tensors = {
             "network": self.network.state_dict(),
-            "guess": self.guess.state_dict(),
+            "exercises": self.exercises.state_dict(),
             "average": self.average.state,
             "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
@@ -384,7 +382,7 @@ class _Run:
         require_same(identity, self._identity(), self.folder)
         self.progress = progress
         self.network.load_state_dict(tensors["network"])
-        self.guess.load_state_dict(tensors.get("guess", {}))
+        self.exercises.load_state_dict(tensors.get("exercises", {}))
         self.average.state = {
             name: value.to(self.device) for name, value in tensors["average"].items()
         }
