@@ -74,8 +74,9 @@ def main() -> int:
     begun = time.perf_counter()
     model, store = md.load(options.model), md.open_dataset(options.dataset)
     if options.as_given:
-        graph = model.card.graph.model_copy(update={"symmetry_tolerance": 0.0})
-        model.card.graph = graph
+        card, changes = model.card, {"symmetry_tolerance": 0.0}
+        card.graph = card.graph.model_copy(update=changes)
+        card.member_graphs = tuple(each.model_copy(update=changes) for each in card.member_graphs)
     rows = measure(model, store, options)
     largest = {
         name: max(abs(row["change"]) for row in rows if row["cell"] == name) for name in CELLS

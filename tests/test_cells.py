@@ -59,8 +59,10 @@ def test_any_cell_gives_the_same(name: str, as_given: bool, crystals: list[md.Cr
     """In float32, also where nothing looks for symmetry or a smaller cell before the network."""
     model = md.load(name)
     if as_given:
-        graph = model.card.graph.model_copy(update={"symmetry_tolerance": 0.0, "tolerance": 1e-9})
-        model.card.graph = graph
+        changes = {"symmetry_tolerance": 0.0, "tolerance": 1e-9}
+        card = model.card
+        card.graph = card.graph.model_copy(update=changes)
+        card.member_graphs = tuple(each.model_copy(update=changes) for each in card.member_graphs)
     spread = float(
         model.scale.spread[[card.name for card in model.card.targets].index(model.target)]
     )

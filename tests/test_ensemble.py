@@ -146,8 +146,8 @@ def test_models_that_do_not_fit_are_refused(
     with pytest.raises(md.ModelError, match="other targets"):
         combine_models([models[0], other], store, membership)
     other = md.load(runs[1])
-    other.card.graph = other.card.graph.model_copy(update={"neighbours": 5})
-    with pytest.raises(md.ModelError, match="settings of the graph"):
+    other.card.network = other.card.network.model_copy(update={"layers": 5})
+    with pytest.raises(md.ModelError, match="settings of the network"):
         combine_models([models[0], other], store, membership)
 
 
@@ -224,3 +224,56 @@ def test_half_precision_takes_half_the_space(
     assert loaded.predict(crystal).value == pytest.approx(
         whole.model.predict(crystal).value, abs=0.05
     )
+
+
+@pytest.fixture(scope="module")
+def mixed(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two SumNets of different reach, and the ensemble of both."""
+    folder = tmp_path_factory.mktemp("mixed")
+    small = {"architecture": "sumnet", "features": 16, "layers": 1}
+    for seed, cutoff in enumerate((5.0, 6.0)):
+        changes = {"network": small, "graph": {"cutoff": cutoff}, "epochs": 1}
+        Trainer(settings(seed=seed, **changes), folder / str(seed)).fit(store)
+    ensemble_runs([folder / "0", folder / "1"], folder / "both", dataset=store.folder)
+    return [folder / "0", folder / "1", folder / "both"]
+
+
+def test_members_may_see_crystals_in_different_ways(store: CrystalStore, mixed: list[Path]) -> None:
+    """Each gets its own graph: alone, in batches, and where validation calibrates them."""
+    *runs, both = mixed
+    model, members = md.load(both), [md.load(run) for run in runs]
+    assert [graph.cutoff for graph in model.card.member_graphs] == [5.0, 6.0]
+    crystals = [md.example(name) for name in EXAMPLE_NAMES]
+    each = [[one.value for one in member.predict(crystals)] for member in members]
+    found = [one.value for one in model.predict(crystals)]
+    assert found == pytest.approx(np.mean(each, axis=0), abs=1e-5)
+    assert model.predict(crystals[0]).value == pytest.approx(found[0], abs=1e-5)
+    rows = [
+        {
+            row["id"]: float(row["prediction"])
+            for row in csv.DictReader((run / "predictions.csv").read_text("utf-8").splitlines())
+            if row["fold"] == "val"
+        }
+        for run in (*runs, both)
+    ]
+    for name, value in rows[2].items():
+        assert value == pytest.approx((rows[0][name] + rows[1][name]) / 2, abs=2e-5)
+
+
+def test_a_run_starts_from_the_member_that_its_seed_chooses(
+    store: CrystalStore, mixed: list[Path], tmp_path: Path
+) -> None:
+    for seed, cutoff in ((2, 5.0), (3, 6.0)):
+        content = {**SHORT, "seed": seed, "initial": str(mixed[2]), "epochs": 1}
+        del content["network"]
+        result = Trainer(read_settings(changes=content), tmp_path / str(seed)).fit(store)
+        assert result.model.card.graph.cutoff == cutoff
+        assert result.model.card.member_graphs == ()
+
+
+def test_a_card_with_too_few_graphs_is_refused(mixed: list[Path], tmp_path: Path) -> None:
+    model = md.load(mixed[2])
+    model.card.member_graphs = model.card.member_graphs[:1]
+    model.save(tmp_path / "model")
+    with pytest.raises(md.ModelError, match="1 graphs for 2 members"):
+        md.load(tmp_path / "model")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from madelung.crystal import as_crystals
 from madelung.graph import CrystalGraph, build_graph
@@ -10,13 +14,58 @@ from madelung.graph_settings import GraphSettings, InputSettings
 from madelung.pair_functions import near_sections, pair_functions
 from madelung.pair_graph import PairGraph, join_pairs
 
-__all__ = ["NetworkInput", "build_input"]
-
-NetworkInput = CrystalGraph | PairGraph
-"""What a network takes: crystals laid side by side."""
+__all__ = ["MemberInputs", "NetworkInput", "build_input"]
 
 
-def build_input(crystals: Any, settings: InputSettings, *, threads: int = 1) -> NetworkInput:
+@dataclass(frozen=True, eq=False)
+class MemberInputs:
+    """The same crystals as each network of an ensemble takes them.
+
+    Parameters
+    ----------
+    graphs
+        One for each network; networks of equal settings share theirs.
+    """
+
+    graphs: tuple[CrystalGraph | PairGraph, ...]
+
+    def __len__(self) -> int:
+        """Return the number of crystals."""
+        return len(self.graphs[0])
+
+    @property
+    def numbers(self) -> Tensor:
+        """Atomic numbers of the first graph; see there for those that follow."""
+        return self.graphs[0].numbers
+
+    @property
+    def owner(self) -> Tensor:
+        """The crystal that each atom of the first graph belongs to."""
+        return self.graphs[0].owner
+
+    @property
+    def weights(self) -> Tensor:
+        """How many atoms each one of the first graph stands for."""
+        return self.graphs[0].weights
+
+    @property
+    def counts(self) -> Tensor:
+        """Atoms of each crystal."""
+        return self.graphs[0].counts
+
+    def to(self, device: Any) -> MemberInputs:
+        """Return the same crystals on another device."""
+        moved = {id(graph): graph.to(device) for graph in self.graphs}
+        return MemberInputs(tuple(moved[id(graph)] for graph in self.graphs))
+
+
+NetworkInput = CrystalGraph | PairGraph | MemberInputs
+"""What a network, or an ensemble, takes: crystals laid side by side."""
+
+
+def build_input(
+    crystals: Any, settings: InputSettings | Sequence[InputSettings], *, threads: int = 1
+) -> NetworkInput:
     """Make the input of a network.
 
     Parameters
@@ -24,7 +73,7 @@ def build_input(crystals: Any, settings: InputSettings, *, threads: int = 1) -> 
     crystals
         A crystal, a batch, or a sequence of crystals; see :func:`madelung.crystal.as_crystals`.
     settings
-        What the network starts from.
+        What the network starts from; of an ensemble, what each network does, where this differs.
     threads
         Threads for the complete sums.
 
@@ -33,6 +82,13 @@ def build_input(crystals: Any, settings: InputSettings, *, threads: int = 1) -> 
     CrystalError
         If a crystal is not periodic in three directions or has no volume.
     """
+    if isinstance(settings, Sequence):
+        made = {own: _graph(crystals, own, threads) for own in settings}
+        return MemberInputs(tuple(made[own] for own in settings))
+    return _graph(crystals, settings, threads)
+
+
+def _graph(crystals: Any, settings: InputSettings, threads: int) -> CrystalGraph | PairGraph:
     if isinstance(settings, GraphSettings):
         return build_graph(crystals, settings, threads=threads)
     members, _ = as_crystals(crystals)

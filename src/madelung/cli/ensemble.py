@@ -18,7 +18,8 @@ _HELP = """
 Make one model of several runs.
 
 Each RUN is a folder that 'madelung train' has finished. The runs differ in their seeds (--seed), \
-and share their data, settings and validation crystals (--split-seed, where these are drawn). The \
+perhaps in the settings of the graph, and share their data, the size of the network and validation \
+crystals (--split-seed, where these are drawn). The \
 model predicts the mean of theirs; where they disagree its uncertainty is larger. The folder then \
 holds model/, predictions.csv and results.json.
 

@@ -96,7 +96,8 @@ def _print_card(card: ModelCard) -> None:
             facts.add_row(key, str(value))
     facts.add_row("crystals", str(card.training.get("crystals", "")))
     facts.add_row("network", card.network.model_dump_json())
-    facts.add_row("graph", card.graph.model_dump_json())
+    for graph in dict.fromkeys(card.member_graphs or (card.graph,)):
+        facts.add_row("graph", graph.model_dump_json())
     console.print(facts)
 
 

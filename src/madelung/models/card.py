@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.errors import ModelError
 from madelung.graph_settings import InputSettings
@@ -17,7 +17,7 @@ __all__ = ["CARD_FILE", "CARD_FORMAT", "ModelCard", "TargetCard", "read_card"]
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 2
+CARD_FORMAT = 3
 """Version of the format; all earlier ones stay readable."""
 
 
@@ -56,6 +56,9 @@ class ModelCard(BaseModel):
         discriminator="architecture", description="Architecture and size."
     )
     members: int = Field(1, ge=1, description="Networks whose mean it predicts.")
+    member_graphs: tuple[InputSettings, ...] = Field(
+        (), description="How crystals become the graphs of each member, where that differs."
+    )
     stored_as: Literal["float32", "float16"] = Field(
         "float32", description="Precision of the network's parameters in the file."
     )
@@ -67,6 +70,21 @@ class ModelCard(BaseModel):
         description="Data, licence, split, seed, settings, commit, command, time.",
     )
     weights_sha256: str = Field("", description="Checksum of the weights.")
+
+    @model_validator(mode="after")
+    def _one_graph_for_each(self) -> ModelCard:
+        if len(self.member_graphs) not in (0, self.members):
+            raise ValueError(f"{len(self.member_graphs)} graphs for {self.members} members")
+        return self
+
+    @property
+    def inputs(self) -> InputSettings | tuple[InputSettings, ...]:
+        """What the network starts from; of an ensemble, that of each member where it differs."""
+        return self.member_graphs or self.graph
+
+    def graph_of(self, member: int) -> InputSettings:
+        """Return what a member starts from."""
+        return self.member_graphs[member] if self.member_graphs else self.graph
 
 
 def read_card(folder: str | os.PathLike[str]) -> ModelCard:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from madelung.inputs import NetworkInput
+from madelung.inputs import MemberInputs, NetworkInput
 
 __all__ = ["NetworkEnsemble"]
 
 
 class NetworkEnsemble(nn.Module):
-    """Networks of the same settings whose mean is the prediction.
+    """Networks of the same size whose mean is the prediction.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class NetworkEnsemble(nn.Module):
         Parameters
         ----------
         graph
-            B crystals.
+            B crystals, for all members or for each.
 
         Returns
         -------
@@ -50,7 +50,10 @@ class NetworkEnsemble(nn.Module):
         embedding : (B, features)
             Mean over the members.
         """
-        outputs = [member(graph) for member in self.members]
+        graphs: tuple[NetworkInput, ...] = (graph,) * len(self.members)
+        if isinstance(graph, MemberInputs):
+            graphs = graph.graphs
+        outputs = [member(own) for member, own in zip(self.members, graphs, strict=True)]
         values, log_scales, embeddings = (
             torch.stack([output[part] for output in outputs]) for part in range(3)
         )

@@ -110,7 +110,8 @@ class CrystalModel:
     def from_card(cls, card: ModelCard, target: str | None = None) -> CrystalModel:
         """Build a model with fresh weights."""
         networks: list[nn.Module] = [
-            build_network(card.network, card.graph, len(card.targets)) for _ in range(card.members)
+            build_network(card.network, card.graph_of(member), len(card.targets))
+            for member in range(card.members)
         ]
         network = networks[0] if len(networks) == 1 else NetworkEnsemble(networks)
         count = len(card.targets)
@@ -195,7 +196,7 @@ class CrystalModel:
         column = self._column(self.target if target is None else target)
         predictions: list[Prediction] = []
         for group in _groups(members):
-            outputs = self.evaluate(build_input(group, self.card.graph, threads=threads))
+            outputs = self.evaluate(build_input(group, self.card.inputs, threads=threads))
             predictions.extend(self._describe(group, outputs, column))
         return predictions[0] if single else predictions
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.data.store import CrystalStore
+from madelung.graph import CrystalGraph, build_graph
 from madelung.graph_settings import InputSettings, PairSettings
-from madelung.inputs import NetworkInput, build_input
+from madelung.inputs import MemberInputs, NetworkInput
 from madelung.pair_functions import PairFunctions, near_sections, pair_functions
-from madelung.pair_graph import ORBITS_OF_BATCH, join_pairs
+from madelung.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
 from madelung.training.displacements import Displaced, Displacer
 
 __all__ = ["Batch", "BatchMaker", "InputMemory"]
@@ -99,9 +100,10 @@ class BatchMaker:
     values
         (n, T) targets of the whole data set, NaN where a value must not be seen.
     settings
-        How crystals become graphs.
+        How crystals become graphs; of an ensemble those of each member, where they differ.
     memory
-        Keeps what networks that take pair functions start from; none if not given.
+        Keeps what networks that take pair functions start from; none if not given, or if members
+        differ.
     displacer
         Displaces some crystals of each batch; none if not given.
     """
@@ -110,15 +112,17 @@ class BatchMaker:
         self,
         store: CrystalStore,
         values: NDArray[np.float64],
-        settings: InputSettings,
+        settings: InputSettings | tuple[InputSettings, ...],
         memory: InputMemory | None = None,
         displacer: Displacer | None = None,
     ) -> None:
         self._store = store
         self._values = values
         self._settings = settings
-        self._memory = InputMemory(0.0) if memory is None else memory
-        self._memory.belong_to(store, settings)
+        self._memory = InputMemory(0.0)
+        if memory is not None and not isinstance(settings, tuple):
+            self._memory = memory
+            memory.belong_to(store, settings)
         self._displacer = displacer
         self.seconds = 0.0
         """Processor time of the thread that made graphs."""
@@ -127,16 +131,25 @@ class BatchMaker:
 
     def make(self, indices: NDArray[np.int64]) -> Batch:
         """Make one batch now."""
-        if isinstance(self._settings, PairSettings):
-            graph: NetworkInput = join_pairs(
-                self._pair_functions(indices, self._settings),
-                near_sections(self._settings),
-                multiple=ORBITS_OF_BATCH,
-            )
+        graph: NetworkInput
+        if isinstance(self._settings, tuple):
+            made = {own: self._graph(indices, own) for own in self._settings}
+            graph = MemberInputs(tuple(made[own] for own in self._settings))
         else:
-            graph = build_input(self._store.batch(indices), self._settings)
+            graph = self._graph(indices, self._settings)
         displaced = None if self._displacer is None else self._displacer(indices)
         return Batch(indices, graph, torch.from_numpy(self._values[indices]), displaced)
+
+    def _graph(
+        self, indices: NDArray[np.int64], settings: InputSettings
+    ) -> CrystalGraph | PairGraph:
+        if isinstance(settings, PairSettings):
+            return join_pairs(
+                self._pair_functions(indices, settings),
+                near_sections(settings),
+                multiple=ORBITS_OF_BATCH,
+            )
+        return build_graph(self._store.batch(indices), settings)
 
     def _pair_functions(
         self, indices: NDArray[np.int64], settings: PairSettings

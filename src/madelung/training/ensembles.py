@@ -82,7 +82,8 @@ def combine_models(
     Parameters
     ----------
     models
-        At least two, of equal targets, scales, and settings of graph and network.
+        At least two, of equal targets, scales, and settings of the network; those of the graph
+        may differ.
     store
         The data set that they were trained on.
     membership
@@ -104,6 +105,8 @@ def combine_models(
     device = first.scale.mean.device
     card = first.card.model_copy(deep=True)
     card.members, card.weights_sha256 = len(models), ""
+    graphs = tuple(model.card.graph for model in models)
+    card.member_graphs = graphs if len(set(graphs)) > 1 else ()
     for target in card.targets:
         target.errors = {}
     card.training = {name: value for name, value in card.training.items() if name not in _OF_A_RUN}
@@ -136,7 +139,6 @@ def _require_alike(models: Sequence[CrystalModel]) -> None:
             raise ModelError(f"model {number} is an ensemble itself; give its members")
         for what, one, other in (
             ("targets", [target.name for target in model.card.targets], names),
-            ("settings of the graph", model.card.graph, first.card.graph),
             ("settings of the network", model.card.network, first.card.network),
         ):
             if one != other:

@@ -179,7 +179,7 @@ def evaluate_members(
     rows = np.arange(len(members))
     groups = _groups(store.sizes[members])
     mine = groups if processes is None else processes.share(groups)
-    maker = BatchMaker(store, values, model.card.graph, memory)
+    maker = BatchMaker(store, values, model.card.inputs, memory)
     device = model.scale.mean.device
     width = model.card.network.features
     results: dict[str, NDArray[Any]] = {

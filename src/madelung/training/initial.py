@@ -39,7 +39,7 @@ def load_initial(settings: TrainingSettings) -> CrystalModel | None:
 def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> TrainingSettings:
     """Return settings with the graph and network of the initial model.
 
-    Dropout and pooling may differ.
+    Dropout and pooling may differ. Of an ensemble, the member that the seed chooses counts.
 
     Raises
     ------
@@ -48,7 +48,8 @@ def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> 
     """
     if initial is None:
         return settings
-    own = {"graph": initial.card.graph, "network": initial.card.network}
+    graph = initial.card.graph_of(settings.seed % initial.card.members)
+    own = {"graph": graph, "network": initial.card.network}
     differences = [
         f"{group}.{name} is {value!r} and was {was!r}"
         for group, taken in own.items()
