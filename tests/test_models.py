@@ -135,7 +135,11 @@ def test_wrong_targets_and_names_are_refused(folder: Path, tmp_path: Path) -> No
     [
         (CARD_FILE, lambda data: data[:50], "no JSON"),
         (CARD_FILE, lambda data: b"[]", "states no format"),
-        (CARD_FILE, lambda data: data.replace(b'"format": 2', b'"format": 99'), "newer"),
+        (
+            CARD_FILE,
+            lambda data: data.replace(b'"format": %d' % CARD_FORMAT, b'"format": 99'),
+            "newer",
+        ),
         (CARD_FILE, lambda data: data.replace(b'"layers": 2', b'"layers": "x"'), "network.layers"),
         (CARD_FILE, lambda data: data.replace(b'"layers": 2', b'"layers": 3'), "not fit the card"),
         (WEIGHTS_FILE, lambda data: data[:-8], "damaged"),
