@@ -10,8 +10,8 @@ from torch import Tensor
 
 from madelung.crystal import as_crystals
 from madelung.graph import CrystalGraph, build_graph
-from madelung.graph_settings import GraphSettings, InputSettings
-from madelung.pair_functions import near_sections, pair_functions
+from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
+from madelung.pair_functions import near_sections, several_pair_functions
 from madelung.pair_graph import PairGraph, join_pairs
 
 __all__ = ["MemberInputs", "NetworkInput", "build_input"]
@@ -83,16 +83,24 @@ def build_input(
         If a crystal is not periodic in three directions or has no volume.
     """
     if isinstance(settings, Sequence):
-        made = {own: _graph(crystals, own, threads) for own in settings}
+        kinds = list(dict.fromkeys(settings))
+        made = dict(zip(kinds, _graphs(crystals, kinds, threads), strict=True))
         return MemberInputs(tuple(made[own] for own in settings))
-    return _graph(crystals, settings, threads)
+    return _graphs(crystals, [settings], threads)[0]
 
 
-def _graph(crystals: Any, settings: InputSettings, threads: int) -> CrystalGraph | PairGraph:
-    if isinstance(settings, GraphSettings):
-        return build_graph(crystals, settings, threads=threads)
+def _graphs(
+    crystals: Any, kinds: Sequence[InputSettings], threads: int
+) -> list[CrystalGraph | PairGraph]:
+    """Graphs of the same crystals by different settings."""
+    # Networks of an ensemble are of one architecture, and so are their settings.
+    pairs = [kind for kind in kinds if isinstance(kind, PairSettings)]
+    if not pairs:
+        plain = [kind for kind in kinds if isinstance(kind, GraphSettings)]
+        return [build_graph(crystals, kind, threads=threads) for kind in plain]
     members, _ = as_crystals(crystals)
-    return join_pairs(
-        [pair_functions(crystal, settings, threads=threads) for crystal in members],
-        near_sections(settings),
-    )
+    made = [several_pair_functions(crystal, pairs, threads=threads) for crystal in members]
+    return [
+        join_pairs(functions, near_sections(kind))
+        for functions, kind in zip(zip(*made, strict=True), pairs, strict=True)
+    ]

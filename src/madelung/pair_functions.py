@@ -8,6 +8,7 @@ linear in these numbers cannot tell which cell a crystal was given in; see docs/
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +29,7 @@ __all__ = [
     "function_sections",
     "near_sections",
     "pair_functions",
+    "several_pair_functions",
     "spherical_harmonics",
 ]
 
@@ -91,37 +93,90 @@ def pair_functions(crystal: Crystal, settings: PairSettings, *, threads: int = 1
     CrystalError
         If the crystal is not periodic in three directions or has no volume.
     """
-    tolerance = settings.symmetry_tolerance
+    (made,) = several_pair_functions(crystal, [settings], threads=threads)
+    return made
+
+
+def several_pair_functions(
+    crystal: Crystal, variants: Sequence[PairSettings], *, threads: int = 1
+) -> list[PairFunctions]:
+    """Sum the functions of all pairs as several settings want them.
+
+    Orbits, and complete sums, that they have in common are computed once.
+
+    Raises
+    ------
+    CrystalError
+        If the crystal is not periodic in three directions or has no volume.
+    """
     crystal = crystal.require_periodic()
-    # Without a tolerance nothing is merged; otherwise a smaller cell has fewer pairs to sum.
-    if tolerance > 0.0:
-        crystal = primitive_crystal(crystal, tolerance)
-    orbit = atom_orbits(crystal, tolerance)
-    _, first, orbit, weights = np.unique(
-        orbit, return_index=True, return_inverse=True, return_counts=True
-    )
-    receivers, senders, functions = _near(crystal, settings, first, orbit)
-    sums = np.zeros((len(first), len(first), 0))
-    if settings.potentials:
-        sums = _complete(crystal, settings, first, orbit, threads)
+    orbits: dict[float, _Orbits] = {}
+    sums: dict[tuple[object, ...], NDArray[np.float32]] = {}
+    made = []
+    for settings in variants:
+        tolerance = settings.symmetry_tolerance
+        if tolerance not in orbits:
+            orbits[tolerance] = _Orbits.of(crystal, tolerance)
+        own = orbits[tolerance]
+        kind = (tolerance, settings.potentials, settings.tolerance)
+        if kind not in sums:
+            sums[kind] = _complete(own, settings, threads)
+        made.append(_joined(own, settings, sums[kind]))
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Orbits:
+    """A crystal, or its primitive cell, and the n orbits of its atoms.
+
+    Parameters
+    ----------
+    crystal
+        The cell that is summed over.
+    first
+        (n,) an atom of each orbit.
+    orbit
+        The orbit of each atom.
+    weights
+        (n,) atoms of each orbit.
+    """
+
+    crystal: Crystal
+    first: NDArray[np.int64]
+    orbit: NDArray[np.int64]
+    weights: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, crystal: Crystal, tolerance: float) -> _Orbits:
+        # Without a tolerance nothing is merged; otherwise a smaller cell has fewer pairs to sum.
+        if tolerance > 0.0:
+            crystal = primitive_crystal(crystal, tolerance)
+        _, first, orbit, weights = np.unique(
+            atom_orbits(crystal, tolerance),
+            return_index=True,
+            return_inverse=True,
+            return_counts=True,
+        )
+        return cls(crystal, first, orbit, weights)
+
+
+def _joined(orbits: _Orbits, settings: PairSettings, sums: NDArray[np.float32]) -> PairFunctions:
+    receivers, senders, functions = _near(orbits.crystal, settings, orbits.first, orbits.orbit)
     return PairFunctions(
-        numbers=np.asarray(crystal.numbers, dtype=np.int64)[first],
-        weights=weights.astype(np.int64),
+        numbers=np.asarray(orbits.crystal.numbers, dtype=np.int64)[orbits.first],
+        weights=orbits.weights.astype(np.int64),
         receivers=receivers,
         senders=senders,
         functions=functions.astype(np.float32, order="C"),
-        sums=sums.astype(np.float32, order="C"),
+        sums=sums,
     )
 
 
-def _complete(
-    crystal: Crystal,
-    settings: PairSettings,
-    first: NDArray[np.int64],
-    orbit: NDArray[np.int64],
-    threads: int,
-) -> NDArray[np.float64]:
+def _complete(orbits: _Orbits, settings: PairSettings, threads: int) -> NDArray[np.float32]:
     """(n, n, potentials) complete sums between representatives and orbits."""
+    crystal, first, orbit = orbits.crystal, orbits.first, orbits.orbit
+    if not settings.potentials:
+        return np.zeros((len(first), len(first), 0), dtype=np.float32)
     potentials = [potential_from_name(name).potential for name in settings.potentials]
     with warnings.catch_warnings():
         # Where float64 cannot hold the tolerance (atoms nearly on one site) float32 cannot either.
@@ -130,7 +185,8 @@ def _complete(
     values = to_numpy(sums.values)[:, first, :]
     members = (orbit[:, None] == np.arange(len(first))).astype(np.float64)
     scales = [_SUM_SCALES.get(name.split(":")[0], 1.0) for name in settings.potentials]
-    return np.moveaxis(values @ members, 0, 2) * np.array(scales)
+    found = np.moveaxis(values @ members, 0, 2) * np.array(scales)
+    return found.astype(np.float32, order="C")
 
 
 def _near(
