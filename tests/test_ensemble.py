@@ -243,6 +243,7 @@ def test_members_may_see_crystals_in_different_ways(store: CrystalStore, mixed: 
     *runs, both = mixed
     model, members = md.load(both), [md.load(run) for run in runs]
     assert [graph.cutoff for graph in model.card.member_graphs] == [5.0, 6.0]
+    assert model.card.format == 3  # earlier versions would take all members to be alike
     crystals = [md.example(name) for name in EXAMPLE_NAMES]
     each = [[one.value for one in member.predict(crystals)] for member in members]
     found = [one.value for one in model.predict(crystals)]

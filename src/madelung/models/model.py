@@ -16,7 +16,7 @@ from madelung.crystal import Crystal, as_crystals
 from madelung.elements import ELEMENT_SYMBOLS
 from madelung.errors import ModelError
 from madelung.inputs import NetworkInput, build_input
-from madelung.models.card import CARD_FILE, ModelCard, TargetCard, read_card
+from madelung.models.card import CARD_FILE, CARD_FORMAT, ModelCard, TargetCard, read_card
 from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.networks import build_network
@@ -146,6 +146,7 @@ class CrystalModel:
         with whole_file(place / WEIGHTS_FILE) as temporary:
             save_file(self._stored(), str(temporary))
             self.card.weights_sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        self.card.format = CARD_FORMAT
         with whole_file(place / CARD_FILE) as temporary:
             temporary.write_text(self.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return place
