@@ -92,8 +92,10 @@ def _print_card(card: ModelCard) -> None:
     console.print(table)
     facts = Table(show_header=False)
     for key, value in card.training.items():
-        if not isinstance(value, dict):
+        if not isinstance(value, dict | list):
             facts.add_row(key, str(value))
+    for place, member in enumerate(card.training.get("members", []), start=1):
+        facts.add_row(f"member {place}", str(member.get("command", "")))
     facts.add_row("crystals", str(card.training.get("crystals", "")))
     facts.add_row("network", card.network.model_dump_json())
     for graph in dict.fromkeys(card.member_graphs or (card.graph,)):
