@@ -1,6 +1,5 @@
 """Neural force fields as metatomic models, run by metatomic's own calculator."""
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -192,8 +191,10 @@ def test_fields_of_a_molecule_by_hand() -> None:
     torch.testing.assert_close(fields, expected)
 
 
-def test_without_metatomic_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_metatomic_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "metatomic.torch", None)
-    monkeypatch.delitem(sys.modules, "madelung.forcefields.neural.metatomic")
     with pytest.raises(ForceFieldError, match="pip install 'madelung\\[metatomic\\]'"):
-        importlib.import_module("madelung.forcefields.neural.metatomic")
+        write_metatomic(force_field(), tmp_path / "field.pt")
+    assert not list(tmp_path.iterdir())

@@ -20,6 +20,7 @@ from madelung.pair_functions import (
     function_sections,
     near_sections,
     pair_functions,
+    several_pair_functions,
     spherical_harmonics,
 )
 from madelung.pair_graph import join_pairs
@@ -227,3 +228,22 @@ def test_a_molecule_is_refused() -> None:
     molecule = md.Crystal(cell=np.eye(3), positions=np.zeros((1, 3)), numbers=[1], pbc=False)
     with pytest.raises(md.CrystalError, match="periodic"):
         pair_functions(molecule, SETTINGS)
+
+
+def test_what_several_settings_share_is_what_each_would_get_alone() -> None:
+    """Settings that differ in reach, in potentials, in tolerance, or in nothing."""
+    variants = [
+        PairSettings(cutoff=5.0),
+        PairSettings(cutoff=6.0),
+        PairSettings(cutoff=5.0, potentials=("london",)),
+        PairSettings(cutoff=5.0, potentials=()),
+        PairSettings(cutoff=5.0, symmetry_tolerance=0.0),
+        PairSettings(cutoff=5.0),
+    ]
+    crystal = md.example("TiO2")
+    made = several_pair_functions(crystal, variants)
+    for settings, found in zip(variants, made, strict=True):
+        alone = pair_functions(crystal, settings)
+        for name in ("numbers", "weights", "receivers", "senders", "functions", "sums"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+    assert made[2].sums.shape[2] == 1 and len(made[4].numbers) == 6

@@ -184,51 +184,66 @@ def crystal_fields(
     π^(3/2) k³ (2√π erfc b + (1/b³ - 2/b) exp(-b²))/24.
     """
     splitting = accuracy / cutoff
-    distances = pairs.square().sum(1).sqrt()
-    squares = (splitting * distances).square()
-    bells = torch.exp(-squares)
-    near = torch.stack(
-        [
-            torch.erfc(splitting * distances) / distances,
-            bells * (1.0 + squares + 0.5 * squares.square()) / distances.pow(6),
-        ]
-    )
+    near = _near_functions(pairs.square().sum(1).sqrt(), splitting)
     fields = torch.zeros_like(sources).index_add(1, first, near * sources[:, second])
+    fields = fields + _far_fields(positions, cell, sources, splitting, accuracy)
+    return fields + _constant_fields(cell, sources, splitting)
 
-    root = math.sqrt(math.pi)
-    volume = torch.linalg.det(cell).abs()
-    longest = 2.0 * splitting * accuracy
+
+def _near_functions(distances: Tensor, splitting: float) -> Tensor:
+    """(2, P) near parts of 1/r and r^-6."""
+    squares = (splitting * distances).square()
+    coulomb = torch.erfc(splitting * distances) / distances
+    london = torch.exp(-squares) * (1.0 + squares + 0.5 * squares.square()) / distances.pow(6)
+    return torch.stack([coulomb, london])
+
+
+def _wave_vectors(cell: Tensor, longest: float) -> Tensor:
+    """(M, 3) reciprocal vectors up to a length; of k and -k one."""
     highest = torch.floor(longest * cell.detach().square().sum(1).sqrt() / (2.0 * math.pi))
     steps: list[Tensor] = []
     for axis in range(3):
         count = int(highest[axis])
         steps.append(torch.arange(-count, count + 1, dtype=cell.dtype, device=cell.device))
     indices = torch.cartesian_prod(steps[0], steps[1], steps[2])
-    # Of k and -k one is enough: the one whose first index that is not zero is positive.
+    # The one whose first index that is not zero is positive.
     signs = indices.sign()
     ranks = 9.0 * signs[:, 0] + 3.0 * signs[:, 1] + signs[:, 2]
     waves = indices @ (2.0 * math.pi * torch.linalg.inv(cell).T)
-    waves = waves[(ranks > 0.0) & (waves.detach().square().sum(1) <= longest * longest)]
+    return waves[(ranks > 0.0) & (waves.detach().square().sum(1) <= longest * longest)]
+
+
+def _far_fields(
+    positions: Tensor, cell: Tensor, sources: Tensor, splitting: float, accuracy: float
+) -> Tensor:
+    """(2, N) sums over reciprocal vectors."""
+    waves = _wave_vectors(cell, 2.0 * splitting * accuracy)
     lengths = waves.square().sum(1).sqrt()
     reduced = lengths / (2.0 * splitting)
     bells = torch.exp(-reduced.square())
+    root = math.sqrt(math.pi)
     bracket = 2.0 * root * torch.erfc(reduced) + (reduced.pow(-3) - 2.0 / reduced) * bells
-    far = torch.stack(
-        [4.0 * math.pi * bells / lengths.square(), math.pi * root / 24.0 * lengths.pow(3) * bracket]
-    )
-    far = 2.0 * far / volume
+    coulomb = 4.0 * math.pi * bells / lengths.square()
+    london = math.pi * root / 24.0 * lengths.pow(3) * bracket
+    # Each stands for k and -k.
+    weights = 2.0 * torch.stack([coulomb, london]) / torch.linalg.det(cell).abs()
     phases = positions @ waves.T
     cosines, sines = phases.cos(), phases.sin()
-    fields = fields + (far * (sources @ cosines)) @ cosines.T + (far * (sources @ sines)) @ sines.T
+    even = (weights * (sources @ cosines)) @ cosines.T
+    return even + (weights * (sources @ sines)) @ sines.T
 
-    even = torch.stack(
+
+def _constant_fields(cell: Tensor, sources: Tensor, splitting: float) -> Tensor:
+    """(2, N) terms of k = 0, and what an atom's own far part has at its place."""
+    root = math.sqrt(math.pi)
+    volume = torch.linalg.det(cell).abs()
+    totals = sources.sum(1)
+    # TorchScript would round a tensor made of numbers to single precision.
+    coulomb = -math.pi / (splitting * splitting * volume) * totals[0]
+    london = math.pi * root * splitting**3 / (3.0 * volume) * totals[1]
+    return torch.stack(
         [
-            -math.pi / (splitting * splitting * volume),
-            math.pi * root * splitting**3 / (3.0 * volume),
+            coulomb - 2.0 * splitting / root * sources[0],
+            london - splitting**6 / 6.0 * sources[1],
         ]
     )
-    # TorchScript would round a tensor made of numbers to single precision.
-    own = torch.stack(
-        [-2.0 * splitting / root * sources[0], -(splitting**6) / 6.0 * sources[1]],
-    )
-    return fields + even[:, None] * sources.sum(1, keepdim=True) + own
