@@ -4,8 +4,9 @@
 
 Configurations of an element are divided 80/12/4/4 as by Shui et al. (NeurIPS 2022): without
 reference, with it, for validation and for test; a fraction of the 12 % is learnt from. Errors are
-those of the test part. What is in WORK is not done again; elements that are not named keep their
-records. Writes ``run.json``, ``table.md`` and, for each element, ``predictions_ELEMENT.csv``.
+those of the test part. What is in WORK is not done again; elements that are not named and networks
+that are not in WORK keep their records. Writes ``run.json``, ``table.md`` and, for each element,
+``predictions_ELEMENT.csv``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from records import ROOT, header, replace_block, versions, write_csv, write_json
+from records import ROOT, commit, header, replace_block, versions, write_csv, write_json
 from scipy.stats import t as student
 
 from madelung.forcefields.configurations import Configuration, read_configurations
@@ -113,6 +114,27 @@ def _mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def identity(row: dict[str, Any]) -> tuple[int, float, str]:
+    """Seed, fraction and way of a network, from its record or from a line of predictions."""
+    return int(row["seed"]), float(row["fraction"]), row["method"]
+
+
+def merged(rows: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows, and those recorded before of other networks."""
+    new = {identity(row) for row in rows}
+    together = rows + [row for row in before if identity(row) not in new]
+    return sorted(together, key=lambda row: (row["fraction"], row["seed"]))
+
+
+def recorded_predictions(path: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of a file of predictions, if there is one, but those of some networks."""
+    if not path.is_file():
+        return []
+    new = {identity(row) for row in rows}
+    with path.open(encoding="utf-8") as stream:
+        return [line for line in csv.DictReader(stream) if identity(line) not in new]
+
+
 def predictions_of(element: str, rows: list[dict[str, Any]], work: Path) -> list[dict[str, Any]]:
     """Collect predictions of energies in eV/atom, and force errors in eV/Å."""
     collected = []
@@ -183,10 +205,14 @@ def main() -> int:
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     errors, networks = before.get("errors", {}), before.get("networks", {})
     for element in options.elements:
-        rows = gathered(element, options.work) if options.gather else measure(element, options)
-        errors[element], networks[element] = summary(rows), rows
-        predictions = predictions_of(element, rows, options.work)
-        write_csv(options.out / f"predictions_{element}.csv", predictions, PREDICTIONS)
+        found = gathered(element, options.work) if options.gather else measure(element, options)
+        rows = [{**row, "commit": commit()} for row in found]
+        networks[element] = merged(rows, networks.get(element, []))
+        errors[element] = summary(networks[element])
+        listed = options.out / f"predictions_{element}.csv"
+        predictions = recorded_predictions(listed, rows)
+        predictions += predictions_of(element, rows, options.work)
+        write_csv(listed, predictions, PREDICTIONS)
         record = {**header(0), "versions": versions(("madelung", "numpy", "torch"))}
         record["hours"] = before.get("hours", 0.0) + (time.monotonic() - begun) / 3600.0
         write_json(path, {**record, "errors": errors, "networks": networks})

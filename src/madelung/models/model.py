@@ -229,7 +229,9 @@ class CrystalModel:
     @torch.no_grad()
     def evaluate(self, graph: NetworkInput) -> Outputs:
         """Run the network on graphs and return values and expected errors in their units."""
-        self.network.eval()
+        # The walk over all modules takes a millisecond for a few networks.
+        if self.network.training:
+            self.network.eval()
         standardised, log_scales, embedding = self.network(graph)
         values = self.scale.restore(standardised, graph)
         errors = torch.exp(log_scales.double()) * self.scale.spread
