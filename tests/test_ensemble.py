@@ -15,6 +15,7 @@ from madelung.cli import app
 from madelung.data.store import CrystalStore, write_store
 from madelung.examples import EXAMPLE_NAMES
 from madelung.models.ensemble import NetworkEnsemble
+from madelung.training.ensemble_members import note_of, read_members
 from madelung.training.ensembles import combine_models, ensemble_runs
 from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
@@ -205,6 +206,50 @@ def test_sum_networks_too(store: CrystalStore, tmp_path: Path) -> None:
     del from_it["network"]
     result = Trainer(read_settings(changes=from_it), tmp_path / "next").fit(store)
     assert result.model.card.network == md.load(runs[0]).card.network
+
+
+def test_a_run_joins_an_ensemble(
+    store: CrystalStore, runs: list[Path], together: Path, tmp_path: Path
+) -> None:
+    """The same model as that of all its runs, and what is known of each member is kept."""
+    ensemble_runs(runs[:2], tmp_path / "two", dataset=store.folder)
+    ensemble_runs([tmp_path / "two", runs[2]], tmp_path / "all", dataset=store.folder)
+    joined, at_once = md.load(tmp_path / "all"), md.load(together)
+    for name, value in at_once.tensors().items():
+        assert torch.equal(joined.tensors()[name], value), name
+    for name in ("targets", "graph", "network", "elements", "members"):
+        assert getattr(joined.card, name) == getattr(at_once.card, name), name
+    assert joined.card.training["members"] == at_once.card.training["members"]
+
+
+def test_a_member_of_other_validation_crystals_does_not_join(
+    store: CrystalStore, runs: list[Path], tmp_path: Path
+) -> None:
+    """Also where the members of the ensemble drew theirs with the seed of one of them."""
+    for seed in range(2):
+        own = settings(seed=3 + seed, split_seed=3 if seed else None, epochs=1)
+        Trainer(own, tmp_path / f"{seed}").fit(store)
+    both = [tmp_path / "0", tmp_path / "1"]
+    ensemble_runs(both, tmp_path / "two", dataset=store.folder)
+    again = ensemble_runs([tmp_path / "two", both[0]], tmp_path / "three", dataset=store.folder)
+    assert again.model.card.members == 3
+    with pytest.raises(md.TrainingError, match="--split-seed"):
+        ensemble_runs([tmp_path / "two", runs[0]], tmp_path / "out", dataset=store.folder)
+
+
+def test_shipped_ensembles_come_apart() -> None:
+    """Their mean is the model; each has the graph that it was trained with."""
+    crystal = md.example("TiO2")
+    for name in ("energy-above-hull", "bulk-modulus"):
+        model = md.load(name)
+        members = read_members([name])
+        assert len(members) == model.card.members > 1
+        values = [member.model.predict(crystal).value for member in members]
+        assert model.predict(crystal).value == pytest.approx(np.mean(values), rel=1e-5)
+        notes = [note_of(member.model) for member in members]
+        assert notes == model.card.training["members"]
+        for number, member in enumerate(members):
+            assert member.model.card.graph == model.card.graph_of(number)
 
 
 def test_half_precision_takes_half_the_space(

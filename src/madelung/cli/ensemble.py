@@ -17,7 +17,8 @@ __all__ = ["app", "ensemble"]
 _HELP = """
 Make one model of several runs.
 
-Each RUN is a folder that 'madelung train' has finished. The runs differ in their seeds (--seed), \
+Each RUN is a folder that 'madelung train' has finished, or a model, by its folder or name: an \
+ensemble counts as its members. The runs differ in their seeds (--seed), \
 perhaps in the settings of the graph, and share their data, the size of the network and validation \
 crystals (--split-seed, where these are drawn). The \
 model predicts the mean of theirs; where they disagree its uncertainty is larger. The folder then \
@@ -28,11 +29,15 @@ holds model/, predictions.csv and results.json.
   madelung ensemble run-0 run-1 run-2 --out together
 
   madelung ensemble run-* --out together --dataset matbench/jdft2d
+
+  madelung ensemble together run-3 --out larger
 """
 
 
 def ensemble(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or models.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.")],
     dataset: Annotated[
         str | None,

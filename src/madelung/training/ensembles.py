@@ -22,8 +22,13 @@ from madelung.models.novelty import Novelty
 from madelung.outputs import whole_file
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import calibrate, learn_novelty
+from madelung.training.ensemble_members import (
+    FACTS_OF_A_RUN,
+    EnsembleMember,
+    note_of,
+    read_members,
+)
 from madelung.training.evaluation import TargetErrors, evaluate_members
-from madelung.training.logs import SETTINGS_FILE
 from madelung.training.preparation import prepare
 from madelung.training.results import (
     MODEL_FOLDER,
@@ -40,8 +45,6 @@ from madelung.training.splits import Membership, resolve_membership
 __all__ = ["EnsembleResult", "combine_models", "ensemble_runs"]
 
 _STORE = "dataset"
-# What a card says about its own run, and an ensemble's about each of its members.
-_OF_A_RUN = ("seed", "best_epoch", "epochs", "seconds", "processes", "command", "date", "machine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,10 @@ def combine_models(
     card.member_graphs = graphs if len(set(graphs)) > 1 else ()
     for target in card.targets:
         target.errors = {}
-    card.training = {name: value for name, value in card.training.items() if name not in _OF_A_RUN}
-    card.training["members"] = [_note(model) for model in models]
+    card.training = {
+        name: value for name, value in card.training.items() if name not in FACTS_OF_A_RUN
+    }
+    card.training["members"] = [note_of(model) for model in models]
     network = NetworkEnsemble(model.network for model in models).to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
@@ -151,17 +156,6 @@ def _require_alike(models: Sequence[CrystalModel]) -> None:
                 )
 
 
-def _note(model: CrystalModel) -> dict[str, Any]:
-    """What is kept of a member's card."""
-    training = model.card.training
-    return {
-        "seed": training.get("settings", {}).get("seed"),
-        **{name: training[name] for name in _OF_A_RUN if name in training},
-        "weights_sha256": model.card.weights_sha256,
-        "errors": {target.name: target.errors for target in model.card.targets},
-    }
-
-
 def ensemble_runs(
     runs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
@@ -176,7 +170,8 @@ def ensemble_runs(
     Parameters
     ----------
     runs
-        Folders of the runs.
+        Folders of the runs. Models may stand among them, by folder or name, and an ensemble counts
+        as its members, so that runs can join it.
     out
         Folder for ``model/``, ``predictions.csv`` and ``results.json``, as of a run.
     dataset
@@ -192,22 +187,22 @@ def ensemble_runs(
     Raises
     ------
     TrainingError
-        If a folder holds no finished run, or the runs were trained on other crystals, or chosen
-        by other validation crystals.
+        If a folder holds no finished run and no model, or the runs were trained on other crystals,
+        or chosen by other validation crystals.
     ModelError
         If the models do not fit together.
     """
-    folders = [Path(run) for run in runs]
-    models = [_model(folder) for folder in folders]
-    store = _store(folders[0], models[0], dataset)
-    settings = [
-        _settings(folder, model, store) for folder, model in zip(folders, models, strict=True)
-    ]
-    for folder, model in zip(folders, models, strict=True):
-        if model.card.training.get("fingerprint") != store.fingerprint:
-            raise TrainingError(f"{folder}: was trained on another data set than {store.folder}")
+    members = read_members(runs)
+    models = [member.model for member in members]
+    store = _store(Path(runs[0]), models[0], dataset)
+    for member in members:
+        if member.model.card.training.get("fingerprint") != store.fingerprint:
+            raise TrainingError(
+                f"{member.source}: was trained on another data set than {store.folder}"
+            )
+    settings = [member.settings_on(store) for member in members]
     if len(models) > 1:
-        _require_same_parts(store, folders, settings)
+        _require_same_parts(store, members, settings)
         # Before the data are gone through, which takes longer.
         _require_alike(models)
     membership = prepare(store, settings[0]).membership
@@ -253,31 +248,6 @@ def _conclude(
     return EnsembleResult(model, errors, member_errors, out)
 
 
-def _model(folder: Path) -> CrystalModel:
-    if not (folder / RESULTS_FILE).is_file():
-        raise TrainingError(
-            f"{folder}: no finished run ({RESULTS_FILE} is missing); give folders that 'madelung "
-            "train' has finished"
-        )
-    return CrystalModel.load(folder / MODEL_FOLDER)
-
-
-def _settings(folder: Path, model: CrystalModel, store: CrystalStore) -> TrainingSettings:
-    """Settings of a run, with the target and split that it took from its data set."""
-    path = folder / SETTINGS_FILE
-    try:
-        settings = TrainingSettings.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as problem:
-        raise TrainingError(f"{path}: cannot be read ({problem.strerror})") from None
-    except ValueError as problem:
-        raise TrainingError(f"{path}: no settings of a run ({problem})") from None
-    taken: dict[str, Any] = {"target": tuple(target.name for target in model.card.targets)}
-    splits = set(model.card.training.get("splits", {}).values())
-    if settings.split is None and len(splits) == 1 and splits <= set(store.split_names):
-        taken["split"] = splits.pop()
-    return settings.model_copy(update=taken)
-
-
 def _store(
     folder: Path, model: CrystalModel, dataset: str | os.PathLike[str] | None
 ) -> CrystalStore:
@@ -289,13 +259,13 @@ def _store(
 
 
 def _require_same_parts(
-    store: CrystalStore, folders: Sequence[Path], settings: Sequence[TrainingSettings]
+    store: CrystalStore, members: Sequence[EnsembleMember], settings: Sequence[TrainingSettings]
 ) -> None:
     """Refuse runs one of which learnt from crystals that another one was chosen by."""
     parts = [resolve_membership(store, item).labels for item in settings]
-    for folder, labels in zip(folders, parts, strict=True):
+    for member, labels in zip(members, parts, strict=True):
         if not np.array_equal(labels, parts[0]):
             raise TrainingError(
-                f"{folder}: learnt from other crystals than {folders[0]}, so that no crystals are "
-                "left to calibrate by; train with the same --split-seed"
+                f"{member.source}: learnt from other crystals than {members[0].source}, so that no "
+                "crystals are left to calibrate by; train with the same --split-seed"
             )
