@@ -45,7 +45,7 @@ def benchmark(
         ),
     ] = None,
     members: Annotated[
-        int, typer.Option(min=1, help="Runs of each fold whose mean is the prediction.")
+        int, typer.Option(min=1, help="Runs of each fold that predict together.")
     ] = 1,
     data: Annotated[
         Path | None,

@@ -13,12 +13,15 @@ from madelung.errors import ModelError
 from madelung.graph_settings import InputSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings
 
-__all__ = ["CARD_FILE", "CARD_FORMAT", "ModelCard", "TargetCard", "read_card"]
+__all__ = ["CARD_FILE", "CARD_FORMAT", "Consensus", "ModelCard", "TargetCard", "read_card"]
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 3
+CARD_FORMAT = 4
 """Version of the format; all earlier ones stay readable."""
+
+Consensus = Literal["mean", "median"]
+"""What the members of an ensemble agree on."""
 
 
 class TargetCard(BaseModel):
@@ -55,7 +58,12 @@ class ModelCard(BaseModel):
     network: NetworkSettings = Field(
         discriminator="architecture", description="Architecture and size."
     )
-    members: int = Field(1, ge=1, description="Networks whose mean it predicts.")
+    members: int = Field(1, ge=1, description="Networks that predict together.")
+    consensus: Consensus = Field(
+        "mean",
+        description="What several predict: the mean of their values, as all did up to format 3, or "
+        "the median of the mixture of their distributions.",
+    )
     member_graphs: tuple[InputSettings, ...] = Field(
         (), description="How crystals become the graphs of each member, where that differs."
     )

@@ -113,7 +113,9 @@ class CrystalModel:
             build_network(card.network, card.graph_of(member), len(card.targets))
             for member in range(card.members)
         ]
-        network = networks[0] if len(networks) == 1 else NetworkEnsemble(networks)
+        network = networks[0]
+        if len(networks) > 1:
+            network = NetworkEnsemble(networks, card.consensus)
         count = len(card.targets)
         return cls(
             card, network, TargetScale.empty(count), Novelty.empty(card.network.features), target

@@ -109,7 +109,8 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
     assert isinstance(model.network, NetworkEnsemble)
     card = model.card.model_copy(deep=True)
     card.graph = card.graph_of(number)
-    card.members, card.member_graphs, card.stored_as = 1, (), "float32"
+    card.members, card.member_graphs = 1, ()
+    card.consensus, card.stored_as = "mean", "float32"
     note = card.training.pop("members")[number]
     settings = TrainingSettings.model_validate(card.training["settings"])
     # Members may have other seeds, but not other validation crystals.

@@ -1,4 +1,4 @@
-"""Several runs made into one model: the mean of their networks, calibrated anew."""
+"""Several runs made into one model: what their networks agree on, calibrated anew."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def combine_models(
 ) -> CrystalModel:
     """Make one model of several that were trained on the same crystals.
 
-    Its value is the mean of theirs; its expected error holds theirs and their spread, and is
-    calibrated by the validation crystals.
+    Its value is the median of the mixture of their distributions; its expected error holds theirs
+    and their spread, and is calibrated by the validation crystals.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def combine_models(
     first = models[0]
     device = first.scale.mean.device
     card = first.card.model_copy(deep=True)
-    card.members, card.weights_sha256 = len(models), ""
+    card.members, card.consensus, card.weights_sha256 = len(models), "median", ""
     graphs = tuple(model.card.graph for model in models)
     card.member_graphs = graphs if len(set(graphs)) > 1 else ()
     for target in card.targets:
@@ -116,7 +116,8 @@ def combine_models(
         name: value for name, value in card.training.items() if name not in FACTS_OF_A_RUN
     }
     card.training["members"] = [note_of(model) for model in models]
-    network = NetworkEnsemble(model.network for model in models).to(device).eval()
+    network = NetworkEnsemble((model.network for model in models), card.consensus)
+    network = network.to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
     if half:
