@@ -61,6 +61,16 @@ def test_a_saved_model_gives_the_same_predictions(folder: Path) -> None:
         assert [prediction.target for prediction in found] == [target] * len(crystals)
 
 
+def test_a_model_that_was_being_trained_predicts_as_ever() -> None:
+    """Batch normalisation would otherwise take the statistics of what is predicted."""
+    model = random_model()
+    crystals = [md.example(name) for name in EXAMPLE_NAMES]
+    before = model.predict(crystals)
+    model.network.train()
+    assert model.predict(crystals) == before
+    assert not model.network.training
+
+
 def test_everything_that_is_a_crystal_can_be_predicted(folder: Path) -> None:
     model = md.load(folder)
     expected = model.predict(md.example("NaCl"))
