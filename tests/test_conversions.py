@@ -8,7 +8,8 @@ import ase
 import numpy as np
 import pytest
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import CrystalError
 
 

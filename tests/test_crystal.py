@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, CrystalBatch, as_crystals
+from madelung.crystal import Crystal, CrystalBatch
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import CrystalError, MadelungError
 
 CELL = np.diag([3.0, 4.0, 5.0])

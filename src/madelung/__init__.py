@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from madelung.crystal import Crystal, CrystalBatch, as_crystals
+    from madelung.crystal import Crystal, CrystalBatch
+    from madelung.crystal_arguments import as_crystals
     from madelung.data.dataset import open_dataset
     from madelung.errors import (
         CrystalError,
@@ -130,7 +131,7 @@ _HOMES = {
     "Trainer": "training.trainer",
     "Crystal": "crystal",
     "CrystalBatch": "crystal",
-    "as_crystals": "crystal",
+    "as_crystals": "crystal_arguments",
     "CrystalError": "errors",
     "MadelungError": "errors",
     "PotentialError": "errors",

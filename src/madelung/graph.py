@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.crystal import CrystalBatch, as_batch
+from madelung.crystal import CrystalBatch
+from madelung.crystal_arguments import as_batch
 from madelung.errors import CrystalError, ToleranceWarning
 from madelung.graph_settings import GraphSettings
 from madelung.primitive import primitive_crystal
@@ -102,7 +103,7 @@ def build_graph(crystals: Any, settings: GraphSettings, *, threads: int = 1) -> 
     Parameters
     ----------
     crystals
-        A crystal, a batch, or a sequence of crystals; see :func:`madelung.crystal.as_crystals`.
+        A crystal, a batch, or a sequence of crystals; see :func:`madelung.as_crystals`.
     settings
         How to make them.
     threads

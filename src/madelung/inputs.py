@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from madelung.crystal import as_crystals
+from madelung.crystal_arguments import as_crystals
 from madelung.graph import CrystalGraph, build_graph
 from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
 from madelung.pair_functions import near_sections, several_pair_functions
@@ -71,7 +71,7 @@ def build_input(
     Parameters
     ----------
     crystals
-        A crystal, a batch, or a sequence of crystals; see :func:`madelung.crystal.as_crystals`.
+        A crystal, a batch, or a sequence of crystals; see :func:`madelung.as_crystals`.
     settings
         What the network starts from; of an ensemble, what each network does, where this differs.
     threads

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import ForceFieldError
 
 __all__ = ["EffectivePhonons", "effective_phonons"]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.elements import ELEMENT_SYMBOLS
 from madelung.errors import ForceFieldError
 
@@ -88,7 +89,7 @@ class ForceField(ABC):
         Parameters
         ----------
         structure
-            A crystal, slab or molecule: whatever :func:`madelung.crystal.as_crystals` takes.
+            A crystal, slab or molecule: whatever :func:`madelung.as_crystals` takes.
 
         Raises
         ------

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import ForceFieldError
 from madelung.forcefields.checks import Case, Check, Tolerances, checks_of_structure
 from madelung.forcefields.interface import ForceField

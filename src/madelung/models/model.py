@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.elements import ELEMENT_SYMBOLS
 from madelung.errors import ModelError
 from madelung.inputs import NetworkInput, build_input

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import CrystalBatch, as_batch
+from madelung.crystal import CrystalBatch
+from madelung.crystal_arguments import as_batch
 from madelung.errors import PotentialError, ToleranceWarning
 from madelung.sums.base import Potential, is_tensor, scalar_value
 from madelung.sums.combinations import Combination, as_combination

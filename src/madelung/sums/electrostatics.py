@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.arrays import crystal_error, to_numpy
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.sums.distances import shortest_distances
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def ensemble_uncertainties(
     force_field
         A neural force field of at least two members.
     structures
-        What :func:`madelung.crystal.as_crystals` takes.
+        What :func:`madelung.as_crystals` takes.
     forces
         Whether to compare forces, else energies.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from madelung.crystal import as_crystals
+from madelung.crystal_arguments import as_crystals
 from madelung.data.formats.columns import choose_columns
 from madelung.data.formats.values import make_record
 from madelung.data.records import Record

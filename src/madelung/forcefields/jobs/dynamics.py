@@ -148,7 +148,7 @@ def run_dynamics(
     Parameters
     ----------
     structure
-        Whatever :func:`madelung.crystal.as_crystals` takes; ASE ``Atoms`` with momenta start with
+        Whatever :func:`madelung.as_crystals` takes; ASE ``Atoms`` with momenta start with
         these, others with Maxwell and Boltzmann's at the temperature, at rest as a whole. Not
         looked at when a run goes on.
     force_field

@@ -161,7 +161,7 @@ def elastic_constants(
     Parameters
     ----------
     structure
-        Whatever :func:`madelung.crystal.as_crystals` takes, periodic in three directions.
+        Whatever :func:`madelung.as_crystals` takes, periodic in three directions.
     force_field
         A force field or an ASE calculator.
     strain

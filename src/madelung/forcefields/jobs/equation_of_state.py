@@ -134,7 +134,7 @@ def equation_of_state(
     Parameters
     ----------
     structure
-        Whatever :func:`madelung.crystal.as_crystals` takes, periodic in three directions, near
+        Whatever :func:`madelung.as_crystals` takes, periodic in three directions, near
         its equilibrium volume.
     force_field
         A force field or an ASE calculator.

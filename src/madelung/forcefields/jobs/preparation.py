@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import ForceFieldError
 from madelung.forcefields.interface import ForceField
 
@@ -20,7 +21,7 @@ def prepare_atoms(structure: Any, force_field: Any) -> Any:
     Parameters
     ----------
     structure
-        Whatever :func:`madelung.crystal.as_crystals` takes. ASE ``Atoms`` keep their momenta,
+        Whatever :func:`madelung.as_crystals` takes. ASE ``Atoms`` keep their momenta,
         masses and constraints.
     force_field
         A :class:`ForceField`, or an ASE calculator.

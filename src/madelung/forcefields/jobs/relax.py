@@ -119,7 +119,7 @@ def relax(
     Parameters
     ----------
     structure
-        Whatever :func:`madelung.crystal.as_crystals` takes.
+        Whatever :func:`madelung.as_crystals` takes.
     force_field
         A force field or an ASE calculator.
     cell

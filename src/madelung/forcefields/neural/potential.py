@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from madelung.crystal import Crystal, as_crystals
+from madelung.crystal import Crystal
+from madelung.crystal_arguments import as_crystals
 from madelung.errors import ForceFieldError
 from madelung.forcefields.interface import Evaluation, ForceField
 from madelung.forcefields.neural.energy import Derivatives, EnergyModel

@@ -222,7 +222,7 @@ class SplineForceField(ForceField):
 
     def densities(self, structure: Any) -> NDArray[np.float64]:
         """Return the density nᵢ of each atom, (n,), the argument of its embedding function."""
-        from madelung.crystal import as_crystals
+        from madelung.crystal_arguments import as_crystals
 
         (crystal,), _ = as_crystals(structure)
         self._require_known(crystal)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import as_crystals
+from madelung.crystal_arguments import as_crystals
 from madelung.data.progress import Advance
 from madelung.errors import CrystalError, ForceFieldError
 from madelung.forcefields.configurations import Configuration
@@ -73,7 +73,7 @@ class UF3Fit:
         Parameters
         ----------
         structures
-            One or several of whatever :func:`madelung.crystal.as_crystals` takes.
+            One or several of whatever :func:`madelung.as_crystals` takes.
         """
         crystals, _ = as_crystals(structures)
         featurizer = Featurizer(self.equations.basis)
