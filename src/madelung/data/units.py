@@ -13,7 +13,7 @@ _KNOWN = (
     ("optb88vdw_bandgap", "eV", "band gap, OptB88vdW"),
     ("mbj_bandgap", "eV", "band gap, TB-mBJ"),
     ("hse_gap", "eV", "band gap, HSE06"),
-    ("ehull", "eV/atom", "energy above the convex hull, OptB88vdW"),
+    ("ehull", "eV/atom", "column ehull of JARVIS-DFT 2021, not a distance from the hull"),
     ("bulk_modulus_kv", "GPa", "bulk modulus, Voigt average"),
     ("shear_modulus_gv", "GPa", "shear modulus, Voigt average"),
     ("exfoliation_energy", "meV/atom", "exfoliation energy"),
