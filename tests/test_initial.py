@@ -112,6 +112,26 @@ def test_elements_of_the_earlier_model_count_as_seen(
     assert not [text for text in result.model.predict(radon).warnings if "never seen" in text]
 
 
+def test_what_is_read_off_may_change_and_is_learnt_anew(
+    store: CrystalStore, tmp_path: Path
+) -> None:
+    network = {"features": 8, "layers": 1, "senders": 4, "tensors": 4}
+    Trainer(settings(network=network, epochs=1), tmp_path / "values").fit(store)
+    initial = md.load(tmp_path / "values")
+    changed = settings(
+        initial=str(tmp_path / "values"), network={"readout": "area"}, graph={"layers": True}
+    )
+    adopted = adopt_settings(changed, initial)
+    assert adopted.network == initial.card.network.model_copy(update={"readout": "area"})
+    assert adopted.graph == initial.card.graph.model_copy(update={"layers": True})
+    torch.manual_seed(5)
+    fresh = CrystalModel.from_card(initial.card).network
+    before = fresh.value.weight.clone()
+    start_from(initial, fresh, ["formation_energy_peratom"], seed=0, readout="area")
+    assert torch.equal(fresh.value.weight, before)
+    assert torch.equal(fresh.first.weight, initial.network.first.weight)
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

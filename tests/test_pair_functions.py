@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import scipy.special
+import torch
 from ase.data import covalent_radii
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from scipy.spatial.transform import Rotation
 
 import madelung as md
 from madelung.graph_settings import PairSettings
+from madelung.models.settings import SumNetSettings
+from madelung.models.sumnet import SumLayer
 from madelung.orbits import atom_orbits
 from madelung.pair_functions import (
     function_sections,
@@ -187,6 +190,16 @@ def test_scalars_do_not_turn_and_tensors_keep_their_length(seed: int) -> None:
         squares = [(part[..., start:stop].reshape(shape) ** 2).sum(2) for part in (one, two)]
         np.testing.assert_allclose(*squares, atol=1e-5)
         start = stop
+
+
+def test_crystals_without_complete_sums_can_be_joined() -> None:
+    settings = SETTINGS.model_copy(update={"potentials": ()})
+    crystals = [pair_functions(md.example(name), settings) for name in NAMES]
+    graph = join_pairs(crystals, near_sections(settings))
+    pairs = sum(len(crystal.numbers) ** 2 for crystal in crystals)
+    assert graph.complete.functions.shape == (pairs, 0) == (len(graph.complete.senders), 0)
+    layer = SumLayer(SumNetSettings(features=8, senders=4, tensors=4), function_sections(settings))
+    assert layer(torch.ones(len(graph.numbers), 8), graph).shape == (len(graph.numbers), 8)
 
 
 def test_joined_crystals_keep_their_pairs() -> None:

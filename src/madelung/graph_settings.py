@@ -68,6 +68,18 @@ class PairSettings(BaseModel):
         description="Atoms (Å) that symmetry operations carry this near to each other are computed "
         "once; 0 computes every atom.",
     )
+    bonds: float = Field(
+        0.0,
+        ge=0.0,
+        le=20.0,
+        description="Greatest length (Å) of bonds that springs stand on, for networks that read "
+        "off frequencies; 0 for none.",
+    )
+    layers: bool = Field(
+        False,
+        description="Find the layers of crystals, for networks that read off energies for the area "
+        "of a layer.",
+    )
 
 
 InputSettings = GraphSettings | PairSettings

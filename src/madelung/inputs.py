@@ -53,6 +53,11 @@ class MemberInputs:
         """Atoms of each crystal."""
         return self.graphs[0].counts
 
+    @property
+    def areas(self) -> Tensor | None:
+        """Areas of a layer for each of its atoms, if the settings ask for them."""
+        return getattr(self.graphs[0], "areas", None)
+
     def to(self, device: Any) -> MemberInputs:
         """Return the same crystals on another device."""
         moved = {id(graph): graph.to(device) for graph in self.graphs}

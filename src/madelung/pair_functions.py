@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.arrays import to_numpy
+from madelung.bonds import CrystalBonds, crystal_bonds
 from madelung.crystal import Crystal
 from madelung.errors import ToleranceWarning
 from madelung.graph_settings import PairSettings
+from madelung.layers import area_per_atom
 from madelung.orbits import atom_orbits
 from madelung.primitive import primitive_crystal
 from madelung.sums.complete import complete_sums
@@ -26,6 +28,7 @@ from madelung.sums.names import potential_from_name
 
 __all__ = [
     "PairFunctions",
+    "covalent_radii",
     "function_sections",
     "near_sections",
     "pair_functions",
@@ -57,6 +60,10 @@ class PairFunctions:
         harmonics (2l + 1) times the radial functions.
     sums
         (n, n, potentials) complete sums between a receiver and the atoms of a sender, float32.
+    bonds
+        Bonds between single atoms, if the settings ask for them.
+    area
+        Area of a layer for each of its atoms in Å², if the settings ask for it.
     """
 
     numbers: NDArray[np.int64]
@@ -65,12 +72,15 @@ class PairFunctions:
     senders: NDArray[np.int64]
     functions: NDArray[np.float32]
     sums: NDArray[np.float32]
+    bonds: CrystalBonds | None = None
+    area: float | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that the arrays take."""
         arrays = (self.numbers, self.weights, self.receivers, self.senders)
-        return sum(array.nbytes for array in (*arrays, self.functions, self.sums))
+        total = sum(array.nbytes for array in (*arrays, self.functions, self.sums))
+        return total + (self.bonds.nbytes if self.bonds is not None else 0)
 
 
 def function_sections(settings: PairSettings) -> tuple[int, ...]:
@@ -162,6 +172,11 @@ class _Orbits:
 
 def _joined(orbits: _Orbits, settings: PairSettings, sums: NDArray[np.float32]) -> PairFunctions:
     receivers, senders, functions = _near(orbits.crystal, settings, orbits.first, orbits.orbit)
+    bonds, area = None, None
+    if settings.bonds:
+        bonds = crystal_bonds(orbits.crystal, orbits.orbit, settings.bonds)
+    if settings.layers:
+        area = area_per_atom(orbits.crystal)
     return PairFunctions(
         numbers=np.asarray(orbits.crystal.numbers, dtype=np.int64)[orbits.first],
         weights=orbits.weights.astype(np.int64),
@@ -169,6 +184,8 @@ def _joined(orbits: _Orbits, settings: PairSettings, sums: NDArray[np.float32]) 
         senders=senders,
         functions=functions.astype(np.float32, order="C"),
         sums=sums,
+        bonds=bonds,
+        area=area,
     )
 
 
@@ -205,7 +222,7 @@ def _near(
     chosen = (place[i] >= 0) & (distance > 0.0)
     receivers, senders = place[i[chosen]], orbit[j[chosen]]
     numbers = np.asarray(crystal.numbers)[first]
-    radii = _covalent_radii()[numbers]
+    radii = covalent_radii()[numbers]
     contributions = _contributions(
         distance[chosen], vector[chosen], radii[receivers] + radii[senders], settings
     )
@@ -241,11 +258,16 @@ def _contributions(
 
 
 @cache
-def _covalent_radii() -> NDArray[np.float64]:
-    """(119,) covalent radii in Å: B. Cordero et al., Dalton Trans. 2832 (2008), through ASE."""
-    from ase.data import covalent_radii
+def covalent_radii() -> NDArray[np.float64]:
+    """Return (119,) covalent radii in Å.
 
-    return np.asarray(covalent_radii, dtype=np.float64)
+    Notes
+    -----
+    B. Cordero et al., Dalton Trans. 2832 (2008), through ASE.
+    """
+    from ase import data
+
+    return np.asarray(data.covalent_radii, dtype=np.float64)
 
 
 def _gaussians(

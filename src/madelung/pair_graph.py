@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from madelung.bonds import BondList, join_bonds
 from madelung.pair_functions import PairFunctions
 
 __all__ = ["ORBITS_OF_BATCH", "PairGraph", "PairList", "join_pairs"]
@@ -70,6 +71,10 @@ class PairGraph:
         Pairs of which images are near each other, with near functions.
     complete
         All pairs of each crystal, with complete sums.
+    bonds
+        Bonds between single atoms, if the settings ask for them.
+    areas
+        (B,) areas of a layer for each of its atoms in Å², if the settings ask for them.
     """
 
     numbers: Tensor
@@ -78,6 +83,8 @@ class PairGraph:
     counts: Tensor
     near: PairList
     complete: PairList
+    bonds: BondList | None = None
+    areas: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -92,6 +99,8 @@ class PairGraph:
             self.counts.to(device),
             self.near.to(device),
             self.complete.to(device),
+            None if self.bonds is None else self.bonds.to(device),
+            None if self.areas is None else self.areas.to(device),
         )
 
 
@@ -135,9 +144,16 @@ def join_pairs(
                 for size, first in zip(sizes, before, strict=True)
             ]
         ),
-        functions=_joined([crystal.sums.reshape(-1, kinds) for crystal in crystals]),
+        functions=_joined(
+            [
+                crystal.sums.reshape(size**2, kinds)
+                for crystal, size in zip(crystals, sizes, strict=True)
+            ]
+        ),
         sections=(kinds,),
     )
+    bonds = [crystal.bonds for crystal in crystals if crystal.bonds is not None]
+    areas = [crystal.area for crystal in crystals if crystal.area is not None]
     return PairGraph(
         numbers=_joined([*(crystal.numbers for crystal in crystals), missing]),
         owner=_joined([np.repeat(np.arange(len(crystals)), sizes), missing]),
@@ -145,6 +161,8 @@ def join_pairs(
         counts=torch.from_numpy(counts),
         near=near,
         complete=complete,
+        bonds=join_bonds(bonds, sizes) if len(bonds) == len(crystals) else None,
+        areas=torch.tensor(areas) if len(areas) == len(crystals) else None,
     )
 
 

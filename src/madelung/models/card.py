@@ -17,7 +17,7 @@ __all__ = ["CARD_FILE", "CARD_FORMAT", "Consensus", "ModelCard", "TargetCard", "
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 4
+CARD_FORMAT = 5
 """Version of the format; all earlier ones stay readable."""
 
 Consensus = Literal["mean", "median"]

@@ -22,6 +22,7 @@ from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.networks import build_network
 from madelung.models.novelty import Novelty
+from madelung.models.settings import readout_of
 from madelung.models.targets import TargetScale
 from madelung.outputs import whole_file
 
@@ -117,10 +118,8 @@ class CrystalModel:
         network = networks[0]
         if len(networks) > 1:
             network = NetworkEnsemble(networks, card.consensus)
-        count = len(card.targets)
-        return cls(
-            card, network, TargetScale.empty(count), Novelty.empty(card.network.features), target
-        )
+        scale = TargetScale.empty(len(card.targets), readout_of(card.network) == "area")
+        return cls(card, network, scale, Novelty.empty(card.network.features), target)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], target: str | None = None) -> CrystalModel:
@@ -237,7 +236,7 @@ class CrystalModel:
             self.network.eval()
         standardised, log_scales, embedding = self.network(graph)
         values = self.scale.restore(standardised, graph)
-        errors = torch.exp(log_scales.double()) * self.scale.spread
+        errors = self.scale.expected_errors(log_scales, graph)
         return Outputs(values, errors, embedding, self.novelty(embedding))
 
     def _column(self, target: str) -> int:

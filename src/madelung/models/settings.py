@@ -6,7 +6,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ARCHITECTURES", "NetworkSettings", "PotNetSettings", "SumNetSettings"]
+__all__ = [
+    "ARCHITECTURES",
+    "NetworkSettings",
+    "PotNetSettings",
+    "Readout",
+    "SumNetSettings",
+    "readout_of",
+]
+
+Readout = Literal["value", "frequency", "area"]
+"""What the targets of a network are."""
 
 
 class PotNetSettings(BaseModel):
@@ -42,6 +52,12 @@ class SumNetSettings(BaseModel):
         description="What is read off: the mean over the atoms, or one in which each feature "
         "chooses its atoms, for properties that few atoms decide.",
     )
+    readout: Readout = Field(
+        "value",
+        description="What targets are: values; frequencies of vibrations, which are those of a "
+        "crystal whose springs the network chooses (needs bonds); or values that are learnt for "
+        "the area of a layer, as energies of exfoliation (needs layers).",
+    )
 
 
 NetworkSettings = PotNetSettings | SumNetSettings
@@ -51,3 +67,8 @@ ARCHITECTURES: dict[str, type[PotNetSettings] | type[SumNetSettings]] = {
     "sumnet": SumNetSettings,
 }
 """Settings of each architecture by its name."""
+
+
+def readout_of(settings: NetworkSettings) -> Readout:
+    """Return what the targets of a network are; a PotNet's are values."""
+    return settings.readout if isinstance(settings, SumNetSettings) else "value"

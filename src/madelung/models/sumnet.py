@@ -18,6 +18,7 @@ from madelung.models.element_features import FEATURES, element_features
 from madelung.models.normalisation import WeightedBatchNorm
 from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
+from madelung.models.springs import Springs
 from madelung.pair_graph import PairGraph
 
 __all__ = ["SumNet"]
@@ -41,16 +42,20 @@ class SumNet(nn.Module):
     sections
         Functions of each degree that a pair has; see
         :func:`madelung.pair_functions.function_sections`.
+    reach
+        Greatest length of a bond in Å; needed where frequencies are read off.
 
     Notes
     -----
     Beside each target's value stands the logarithm of its expected absolute error, read from the
-    same embedding without influencing it.
+    same embedding without influencing it. Frequencies are those of :class:`Springs` instead.
     """
 
     element_features: Tensor
 
-    def __init__(self, settings: SumNetSettings, outputs: int, sections: Sequence[int]) -> None:
+    def __init__(
+        self, settings: SumNetSettings, outputs: int, sections: Sequence[int], reach: float = 0.0
+    ) -> None:
         super().__init__()
         self.settings = settings
         width = settings.features
@@ -68,7 +73,11 @@ class SumNet(nn.Module):
         self.first = nn.Linear(width, width)
         self.second = nn.Linear(width, width)
         self.dropout = nn.Dropout(settings.dropout)
-        self.value = nn.Linear(width, outputs)
+        self.springs: Springs | None = None
+        if settings.readout == "frequency":
+            self.springs = Springs(width, outputs, reach)
+        else:
+            self.value = nn.Linear(width, outputs)
         self.scale = nn.Linear(width, outputs)
 
     def forward(self, graph: PairGraph) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,16 +91,36 @@ class SumNet(nn.Module):
         Returns
         -------
         values : (B, outputs)
-            Standardised values of the targets.
+            Standardised values of the targets, or frequencies in the network's unit.
         log_scales : (B, outputs)
-            Logarithms of the expected absolute errors; they pass no gradient to the embedding.
+            Logarithms of the expected absolute errors; they pass no gradient to what the values
+            are made of.
         embedding : (B, features)
-            What the values are read from.
+            What values, or the expected errors of frequencies, are read from.
         """
+        if self.springs is not None:
+            return self._frequencies(self.springs, graph)
         pooled = self._pooled(functional.silu(self.atom(self.atoms(graph))), graph)
-        hidden = self.dropout(functional.silu(self.first(pooled)))
-        embedding = hidden + functional.silu(self.second(hidden))
+        embedding = self._embedding(pooled)
         return self.value(embedding), self.scale(embedding.detach()), embedding
+
+    def _frequencies(self, springs: Springs, graph: PairGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """Frequencies, and the embedding of the atoms that move in them.
+
+        What frequencies are made of are the springs; the embedding is there for their expected
+        errors alone.
+        """
+        atoms = self.atoms(graph)
+        # Eigenvalues of matrices that were rounded to half precision are worth little.
+        with torch.autocast(atoms.device.type, enabled=False):
+            values, parts = springs(atoms.float(), graph)
+        seen = functional.silu(self.atom(atoms.detach())).float()
+        embedding = self._embedding(_crystal_sums(seen * parts[:, None], graph))
+        return values, self.scale(embedding), embedding
+
+    def _embedding(self, pooled: Tensor) -> Tensor:
+        hidden = self.dropout(functional.silu(self.first(pooled)))
+        return hidden + functional.silu(self.second(hidden))
 
     def atoms(self, graph: PairGraph) -> Tensor:
         """Return (N, features) features of the atoms after all layers."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from madelung.errors import ModelError
+from madelung.graph import CrystalGraph
 from madelung.inputs import NetworkInput
 
 __all__ = ["ScaleFit", "TargetScale"]
@@ -26,29 +30,54 @@ class TargetScale(nn.Module):
         (T, 119) contribution of each element; a crystal's baseline is the mean over its atoms.
     mean, spread
         (T,) mean and standard deviation of what the baseline leaves.
+    per_area
+        Whether all that is about values for the area of a layer, with which they are multiplied.
     """
 
     baseline: Tensor
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, baseline: Tensor, mean: Tensor, spread: Tensor) -> None:
+    def __init__(
+        self, baseline: Tensor, mean: Tensor, spread: Tensor, per_area: bool = False
+    ) -> None:
         super().__init__()
+        self.per_area = per_area
         for name, value in (("baseline", baseline), ("mean", mean), ("spread", spread)):
             self.register_buffer(name, value.to(torch.float64))
 
     @classmethod
-    def empty(cls, targets: int) -> TargetScale:
-        """Return one that changes nothing, to be filled from a file."""
-        return cls(torch.zeros(targets, _ELEMENTS), torch.zeros(targets), torch.ones(targets))
+    def empty(cls, targets: int, per_area: bool = False) -> TargetScale:
+        """Return one that changes no value, or value for an area, to be filled from a file."""
+        nothing = torch.zeros(targets, _ELEMENTS)
+        return cls(nothing, torch.zeros(targets), torch.ones(targets), per_area)
+
+    @classmethod
+    def in_units(cls, units: Sequence[float]) -> TargetScale:
+        """Return one for outputs that are values already, in units of this many of the targets'."""
+        count = len(units)
+        return cls(torch.zeros(count, _ELEMENTS), torch.zeros(count), torch.tensor(units))
 
     def standardise(self, values: Tensor, graph: NetworkInput) -> Tensor:
         """Turn (B, T) values in their units into float32 numbers of the size of one."""
-        return ((values - self._offset(graph)) / self.spread).float()
+        return ((values / self._size(graph) - self._offset(graph)) / self.spread).float()
 
     def restore(self, outputs: Tensor, graph: NetworkInput) -> Tensor:
         """Turn (B, T) outputs of a network into values in their units, float64."""
-        return outputs.double() * self.spread + self._offset(graph)
+        return (outputs.double() * self.spread + self._offset(graph)) * self._size(graph)
+
+    def expected_errors(self, log_scales: Tensor, graph: NetworkInput) -> Tensor:
+        """Turn (B, T) logarithms of expected errors of outputs into errors in their units."""
+        return torch.exp(log_scales.double()) * self.spread * self._size(graph)
+
+    def _size(self, graph: NetworkInput) -> Tensor | float:
+        """(B, 1) what values are for one of."""
+        if not self.per_area:
+            return 1.0
+        areas = None if isinstance(graph, CrystalGraph) else graph.areas
+        if areas is None:
+            raise ModelError("values for an area need layers, and these crystals were made without")
+        return areas.double()[:, None]
 
     def _offset(self, graph: NetworkInput) -> Tensor:
         contributions = self.baseline.T[graph.numbers] * graph.weights[:, None]
@@ -93,7 +122,7 @@ class ScaleFit:
         """(T,) values of each target."""
         return self._counts.astype(np.int64)
 
-    def fit(self, by_element: bool) -> TargetScale:
+    def fit(self, by_element: bool, per_area: bool = False) -> TargetScale:
         """Return the scale.
 
         Parameters
@@ -101,6 +130,8 @@ class ScaleFit:
         by_element
             Whether to take off a baseline of the composition: ridge regression around the mean of
             all values, so that an element never seen contributes that mean.
+        per_area
+            Whether the values were divided by areas.
         """
         counts = np.maximum(self._counts, 1.0)
         means = self._values / counts
@@ -120,4 +151,5 @@ class ScaleFit:
         spreads = np.sqrt(np.maximum(squares - rest**2, 0.0))
         # A target that does not vary has no spread to divide by.
         spreads = np.where(spreads > 1e-9 * np.maximum(np.abs(means), 1.0), spreads, 1.0)
-        return TargetScale(*(torch.from_numpy(array) for array in (baselines, rest, spreads)))
+        baseline, mean, spread = map(torch.from_numpy, (baselines, rest, spreads))
+        return TargetScale(baseline, mean, spread, per_area)

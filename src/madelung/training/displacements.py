@@ -107,7 +107,9 @@ def displaced_crystals(
     generator
         Where displacements come from.
     """
-    without_symmetry = settings.model_copy(update={"symmetry_tolerance": 0.0})
+    without_symmetry = settings.model_copy(
+        update={"symmetry_tolerance": 0.0, "bonds": 0.0, "layers": False}
+    )
     made, moves = [], []
     for crystal in crystals:
         move = generator.standard_normal((len(crystal), 3))

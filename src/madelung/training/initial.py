@@ -13,14 +13,15 @@ from madelung.errors import TrainingError
 from madelung.models.card import ModelCard
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
+from madelung.models.settings import Readout, readout_of
 from madelung.models.shipped import load
 from madelung.training.settings import TrainingSettings
 
 __all__ = ["adopt_settings", "load_initial", "note_initial", "start_from"]
 
-# Settings of a network that may differ: no weight depends on them, or one that is new begins so
-# that nothing changes.
-_FREE = ("dropout", "pooling")
+# Settings that may differ: no weight depends on them, one that is new begins so that nothing
+# changes, or what is read off is learnt anew.
+_FREE = ("dropout", "pooling", "readout", "bonds", "layers")
 # The last layers of every network, with one row for each target.
 _HEADS = ("value.", "scale.")
 
@@ -39,7 +40,8 @@ def load_initial(settings: TrainingSettings) -> CrystalModel | None:
 def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> TrainingSettings:
     """Return settings with the graph and network of the initial model.
 
-    Dropout and pooling may differ. Of an ensemble, the member that the seed chooses counts.
+    Dropout, pooling and readout may differ, with the bonds or layers that it needs. Of an
+    ensemble, the member that the seed chooses counts.
 
     Raises
     ------
@@ -60,13 +62,17 @@ def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> 
             f"{settings.initial}: the initial model had other settings, and its weights only fit "
             f"those: {'; '.join(differences)}; leave these settings away"
         )
-    network = initial.card.network
-    free = {
-        name: getattr(settings.network, name)
-        for name in _FREE
-        if name in settings.network.model_fields_set and hasattr(network, name)
+    changed = {
+        group: taken.model_copy(
+            update={
+                name: getattr(getattr(settings, group), name)
+                for name in _FREE
+                if name in getattr(settings, group).model_fields_set and hasattr(taken, name)
+            }
+        )
+        for group, taken in own.items()
     }
-    return settings.model_copy(update=own | {"network": network.model_copy(update=free)})
+    return settings.model_copy(update=changed)
 
 
 def _named_otherwise(named: BaseModel, taken: BaseModel) -> list[tuple[str, Any, Any]]:
@@ -79,11 +85,17 @@ def _named_otherwise(named: BaseModel, taken: BaseModel) -> list[tuple[str, Any,
 
 
 @torch.no_grad()
-def start_from(initial: CrystalModel, network: nn.Module, targets: Sequence[str], seed: int) -> int:
+def start_from(
+    initial: CrystalModel,
+    network: nn.Module,
+    targets: Sequence[str],
+    seed: int,
+    readout: Readout = "value",
+) -> int:
     """Give a network the weights of an initial model.
 
-    Rows of the last layers are taken over for the targets that the initial model knows; those of
-    other targets stay as they are.
+    Rows of the last layers are taken over for the targets that the initial model knows, if it read
+    them off in the same way; those of other targets stay as they are.
 
     Parameters
     ----------
@@ -96,6 +108,8 @@ def start_from(initial: CrystalModel, network: nn.Module, targets: Sequence[str]
         Names of its targets.
     seed
         Seed of the run.
+    readout
+        What the targets of the network are.
 
     Returns
     -------
@@ -106,6 +120,8 @@ def start_from(initial: CrystalModel, network: nn.Module, targets: Sequence[str]
     if isinstance(source, NetworkEnsemble):
         source = source.members[seed % len(source.members)]
     known = [card.name for card in initial.card.targets]
+    if readout_of(initial.card.network) != readout:
+        known = []
     rows = [(row, known.index(name)) for row, name in enumerate(targets) if name in known]
     given, state = source.state_dict(), network.state_dict()
     taken = 0

@@ -11,8 +11,11 @@ from madelung.crystal import CrystalBatch
 from madelung.data.store import CrystalStore
 from madelung.elements import ELEMENT_SYMBOLS
 from madelung.errors import CrystalError, TrainingError
+from madelung.layers import area_per_atom
 from madelung.models.card import ModelCard, TargetCard
 from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.settings import Readout, readout_of
+from madelung.models.springs import FREQUENCY_UNITS
 from madelung.models.targets import ScaleFit, TargetScale
 from madelung.training.settings import TrainingSettings
 from madelung.training.splits import PARTS, Membership, resolve_membership
@@ -63,20 +66,44 @@ def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
     if len(training) < _FEWEST_CRYSTALS:
         raise TrainingError(f"only {len(training)} training crystals are left; more are needed")
     fit = ScaleFit(len(membership.targets))
+    readout = readout_of(settings.network)
     elements = np.zeros(len(ELEMENT_SYMBOLS), dtype=np.int64)
     values = membership.values_of("train")
     for start in range(0, len(training), _CHUNK):
         chosen = training[start : start + _CHUNK]
-        shares = _element_shares(store.batch(chosen))
-        fit.add(values[chosen], shares)
+        batch = store.batch(chosen)
+        shares = _element_shares(batch)
+        fit.add(values[chosen] / _sizes(batch, readout)[:, None], shares)
         elements += (shares > 0.0).sum(axis=0)
+    card = _card(store, settings, membership, elements)
     return Preparation(
         membership=membership,
         training=training,
-        scale=fit.fit(settings.element_reference),
-        card=_card(store, settings, membership, elements),
+        scale=_scale(fit, card, settings),
+        card=card,
         left_out=tuple(unusable.values()),
     )
+
+
+def _sizes(batch: CrystalBatch, readout: Readout) -> NDArray[np.float64]:
+    """(B,) what values are learnt for one of: areas, or crystals."""
+    if readout != "area":
+        return np.ones(len(batch))
+    return np.array([area_per_atom(crystal) for crystal in batch])
+
+
+def _scale(fit: ScaleFit, card: ModelCard, settings: TrainingSettings) -> TargetScale:
+    """The scale of values that are learnt as they are, or of frequencies."""
+    readout = readout_of(settings.network)
+    if readout != "frequency":
+        return fit.fit(settings.element_reference, readout == "area")
+    for target in card.targets:
+        if target.unit not in FREQUENCY_UNITS:
+            raise TrainingError(
+                f"{target.name} has the unit {target.unit!r}; only targets in "
+                f"{', '.join(FREQUENCY_UNITS)} can be read off as frequencies (--readout value)"
+            )
+    return TargetScale.in_units([FREQUENCY_UNITS[target.unit] for target in card.targets])
 
 
 def _unusable(

@@ -17,6 +17,7 @@ from madelung.errors import TrainingError
 from madelung.graph_settings import PairSettings
 from madelung.interruption import Interruption
 from madelung.models.model import CrystalModel
+from madelung.models.settings import readout_of
 from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.displacements import Displacer
@@ -167,7 +168,8 @@ class _Run:
         self.initial_weights = ""
         if initial is not None:
             targets = self.prepared.membership.targets
-            start_from(initial, self.model.network, targets, settings.seed)
+            readout = readout_of(settings.network)
+            start_from(initial, self.model.network, targets, settings.seed, readout)
             note_initial(self.prepared.card, initial, settings.initial)
             self.initial_weights = initial.card.weights_sha256
         self.model.scale = self.prepared.scale.to(self.device)
