@@ -20,6 +20,7 @@ import madelung as md
 from madelung.data.store import CrystalStore
 from madelung.training.benchmark import run_benchmark
 from madelung.training.benchmark_tasks import benchmark_task, benchmark_tasks
+from madelung.training.ensembles import ensemble_runs
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.state import CHECKPOINT_FILE
 
@@ -276,6 +277,31 @@ def test_folds_can_start_from_an_earlier_model(data: Path, done: Path, tmp_path:
     again = run_benchmark(TASK, tmp_path, settings=chosen, data=data, folds=[3])
     assert times(tmp_path) == before
     assert again.folds[0].errors.mae == pytest.approx(result.folds[0].errors.mae)
+
+
+def test_members_take_over_how_those_of_an_ensemble_see_crystals(
+    data: Path, tmp_path: Path
+) -> None:
+    network = {"features": 8, "layers": 1, "senders": 4, "tensors": 4}
+    short = {"epochs": 1, "threads": 1, "split": "fold-0", "target": ["exfoliation_en"]}
+    store = md.open_dataset(data, folder=tmp_path / "store")
+    for seed, cutoff in enumerate((5.0, 6.0)):
+        chosen = {**short, "seed": seed, "split_seed": 0, "network": network}
+        run = read_settings(changes={**chosen, "graph": {"cutoff": cutoff}})
+        md.Trainer(run, tmp_path / f"run-{seed}").fit(store)
+    runs = [tmp_path / "run-0", tmp_path / "run-1"]
+    ensemble_runs(runs, tmp_path / "both", dataset=tmp_path / "store")
+    changes = {"epochs": 1, "threads": 1, "initial": str(tmp_path / "both")}
+    wanted = read_settings(
+        changes={**changes, "network": {"readout": "area"}, "graph": {"layers": True}}
+    )
+    run_benchmark(TASK, tmp_path / "out", settings=wanted, members=3, data=data, folds=[1])
+    card = md.load(tmp_path / "out" / "fold-1").card
+    assert [graph.cutoff for graph in card.member_graphs] == [5.0, 6.0, 5.0]
+    assert all(graph.layers for graph in card.member_graphs)
+    before = times(tmp_path / "out")
+    run_benchmark(TASK, tmp_path / "out", settings=wanted, members=3, data=data, folds=[1])
+    assert times(tmp_path / "out") == before
 
 
 def test_the_published_file_of_a_task_gets_its_official_folds(

@@ -111,9 +111,9 @@ def run_benchmark(
     job = _Job(
         task=known,
         out=Path(out),
-        settings=adopt_settings(wanted, initial),
+        settings=wanted,
+        initial=initial,
         members=members,
-        initial_weights="" if initial is None else initial.card.weights_sha256,
         store=open_task(
             known,
             None if data is None else Path(data),
@@ -170,8 +170,8 @@ class _Job:
     task: BenchmarkTask
     out: Path
     settings: TrainingSettings
+    initial: CrystalModel | None
     members: int
-    initial_weights: str
     store: CrystalStore
     quiet: bool
     memory: InputMemory
@@ -215,7 +215,12 @@ class _Job:
         record = None
         if len(folds) == len(self.task.splits):
             record = write_benchmark(
-                self.out, self.task, folds, self.settings, self.members, self.store
+                self.out,
+                self.task,
+                folds,
+                adopt_settings(self.settings, self.initial),
+                self.members,
+                self.store,
             )
         return BenchmarkResult(self.task, folds, record, self.out)
 
@@ -267,7 +272,7 @@ class _Job:
         )
 
     def _settings(self, fold: int, member: int) -> TrainingSettings:
-        return self.settings.model_copy(
+        own = self.settings.model_copy(
             update={
                 "target": (self.task.target,),
                 "split": self.task.splits[fold],
@@ -275,12 +280,14 @@ class _Job:
                 "split_seed": self.settings.drawn_with,
             }
         )
+        # Members of an initial ensemble may see crystals in different ways, and so do these then.
+        return adopt_settings(own, self.initial)
 
     def _run_identity(self, settings: TrainingSettings) -> dict[str, Any]:
         return {
             "settings": settings.model_dump(mode="json"),
             "fingerprint": self.store.fingerprint,
-            "initial_weights": self.initial_weights,
+            "initial_weights": self.initial.card.weights_sha256 if self.initial else "",
         }
 
     def _identity(self, fold: int) -> dict[str, Any]:
