@@ -293,12 +293,12 @@ def test_members_take_over_how_those_of_an_ensemble_see_crystals(
     ensemble_runs(runs, tmp_path / "both", dataset=tmp_path / "store")
     changes = {"epochs": 1, "threads": 1, "initial": str(tmp_path / "both")}
     wanted = read_settings(
-        changes={**changes, "network": {"readout": "area"}, "graph": {"layers": True}}
+        changes={**changes, "network": {"readout": "area"}, "graph": {"areas": True}}
     )
     run_benchmark(TASK, tmp_path / "out", settings=wanted, members=3, data=data, folds=[1])
     card = md.load(tmp_path / "out" / "fold-1").card
     assert [graph.cutoff for graph in card.member_graphs] == [5.0, 6.0, 5.0]
-    assert all(graph.layers for graph in card.member_graphs)
+    assert all(graph.areas for graph in card.member_graphs)
     before = times(tmp_path / "out")
     run_benchmark(TASK, tmp_path / "out", settings=wanted, members=3, data=data, folds=[1])
     assert times(tmp_path / "out") == before

@@ -119,11 +119,11 @@ def test_what_is_read_off_may_change_and_is_learnt_anew(
     Trainer(settings(network=network, epochs=1), tmp_path / "values").fit(store)
     initial = md.load(tmp_path / "values")
     changed = settings(
-        initial=str(tmp_path / "values"), network={"readout": "area"}, graph={"layers": True}
+        initial=str(tmp_path / "values"), network={"readout": "area"}, graph={"areas": True}
     )
     adopted = adopt_settings(changed, initial)
     assert adopted.network == initial.card.network.model_copy(update={"readout": "area"})
-    assert adopted.graph == initial.card.graph.model_copy(update={"layers": True})
+    assert adopted.graph == initial.card.graph.model_copy(update={"areas": True})
     torch.manual_seed(5)
     fresh = CrystalModel.from_card(initial.card).network
     before = fresh.value.weight.clone()

@@ -109,7 +109,7 @@ def test_values_for_an_area_grow_with_it(tmp_path: Path) -> None:
             "max_atoms": 8,
             "threads": 1,
             "element_reference": False,
-            "graph": {"layers": True},
+            "graph": {"areas": True},
             "network": {"features": 8, "layers": 1, "senders": 4, "tensors": 4, "readout": "area"},
         }
     )

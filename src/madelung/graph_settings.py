@@ -75,10 +75,10 @@ class PairSettings(BaseModel):
         description="Greatest length (Å) of bonds that springs stand on, for networks that read "
         "off frequencies; 0 for none.",
     )
-    layers: bool = Field(
+    areas: bool = Field(
         False,
-        description="Find the layers of crystals, for networks that read off energies for the area "
-        "of a layer.",
+        description="Find the areas of the layers of crystals, for networks that read off values "
+        "for an area.",
     )
 
 

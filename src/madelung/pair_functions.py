@@ -175,7 +175,7 @@ def _joined(orbits: _Orbits, settings: PairSettings, sums: NDArray[np.float32]) 
     bonds, area = None, None
     if settings.bonds:
         bonds = crystal_bonds(orbits.crystal, orbits.orbit, settings.bonds)
-    if settings.layers:
+    if settings.areas:
         area = area_per_atom(orbits.crystal)
     return PairFunctions(
         numbers=np.asarray(orbits.crystal.numbers, dtype=np.int64)[orbits.first],

@@ -29,7 +29,7 @@ def build_network(network: NetworkSettings, inputs: InputSettings, outputs: int)
     Raises
     ------
     ModelError
-        If the network does not start from such inputs, or these lack the bonds or layers that it
+        If the network does not start from such inputs, or these lack the bonds or areas that it
         needs.
     """
     if isinstance(network, PotNetSettings) and isinstance(inputs, GraphSettings):
@@ -37,8 +37,8 @@ def build_network(network: NetworkSettings, inputs: InputSettings, outputs: int)
     if isinstance(network, SumNetSettings) and isinstance(inputs, PairSettings):
         if network.readout == "frequency" and not inputs.bonds:
             raise ModelError("a network that reads off frequencies needs bonds (--bonds 5)")
-        if network.readout == "area" and not inputs.layers:
-            raise ModelError("a network that reads off values for an area needs --layers")
+        if network.readout == "area" and not inputs.areas:
+            raise ModelError("a network that reads off values for an area needs --areas")
         return SumNet(network, outputs, function_sections(inputs), inputs.bonds)
     raise ModelError(
         f"a {network.architecture} does not start from {type(inputs).__name__}: PotNet takes "

@@ -56,7 +56,7 @@ class SumNetSettings(BaseModel):
         "value",
         description="What targets are: values; frequencies of vibrations, which are those of a "
         "crystal whose springs the network chooses (needs bonds); or values that are learnt for "
-        "the area of a layer, as energies of exfoliation (needs layers).",
+        "the area of a layer, as energies of exfoliation (needs areas).",
     )
 
 

@@ -76,7 +76,7 @@ class TargetScale(nn.Module):
             return 1.0
         areas = None if isinstance(graph, CrystalGraph) else graph.areas
         if areas is None:
-            raise ModelError("values for an area need layers, and these crystals were made without")
+            raise ModelError("values for an area need areas, and these crystals were made without")
         return areas.double()[:, None]
 
     def _offset(self, graph: NetworkInput) -> Tensor:

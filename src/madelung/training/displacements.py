@@ -108,7 +108,7 @@ def displaced_crystals(
         Where displacements come from.
     """
     without_symmetry = settings.model_copy(
-        update={"symmetry_tolerance": 0.0, "bonds": 0.0, "layers": False}
+        update={"symmetry_tolerance": 0.0, "bonds": 0.0, "areas": False}
     )
     made, moves = [], []
     for crystal in crystals:

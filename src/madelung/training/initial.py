@@ -21,7 +21,7 @@ __all__ = ["adopt_settings", "load_initial", "note_initial", "start_from"]
 
 # Settings that may differ: no weight depends on them, one that is new begins so that nothing
 # changes, or what is read off is learnt anew.
-_FREE = ("dropout", "pooling", "readout", "bonds", "layers")
+_FREE = ("dropout", "pooling", "readout", "bonds", "areas")
 # The last layers of every network, with one row for each target.
 _HEADS = ("value.", "scale.")
 
@@ -40,7 +40,7 @@ def load_initial(settings: TrainingSettings) -> CrystalModel | None:
 def adopt_settings(settings: TrainingSettings, initial: CrystalModel | None) -> TrainingSettings:
     """Return settings with the graph and network of the initial model.
 
-    Dropout, pooling and readout may differ, with the bonds or layers that it needs. Of an
+    Dropout, pooling and readout may differ, with the bonds or areas that it needs. Of an
     ensemble, the member that the seed chooses counts.
 
     Raises
