@@ -10,6 +10,7 @@ from ase.build import make_supercell
 
 import madelung as md
 from madelung.graph_settings import PairSettings
+from madelung.models.settings import readout_of
 from madelung.models.shipped import SHIPPED_MODELS
 
 CRYSTALS = 12
@@ -58,6 +59,8 @@ def test_there_are_such_models() -> None:
 def test_any_cell_gives_the_same(name: str, as_given: bool, crystals: list[md.Crystal]) -> None:
     """In float32, also where nothing looks for symmetry or a smaller cell before the network."""
     model = md.load(name)
+    if as_given and readout_of(model.card.network) == "frequency":
+        pytest.skip("frequencies are those at the symmetric points of a primitive cell")
     if as_given:
         changes = {"symmetry_tolerance": 0.0, "tolerance": 1e-9}
         card = model.card

@@ -43,6 +43,7 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("energy-above-hull", "sumnet-hull", "ehull"),
     ShippedModel("bulk-modulus", "sumnet-elastic", "bulk_modulus_kv"),
     ShippedModel("shear-modulus", "sumnet-elastic", "shear_modulus_gv"),
+    ShippedModel("phonon-frequency", "sumnet-phonons", "last_phdos_peak"),
     ShippedModel("mp-formation-energy", "sumnet-mp", "e_form"),
     ShippedModel("mp-band-gap", "sumnet-mp", "gap_pbe"),
     ShippedModel("mp-bulk-modulus", "sumnet-mp", "log10_K_VRH"),

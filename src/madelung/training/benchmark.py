@@ -88,7 +88,7 @@ def run_benchmark(
         Settings of each run; the task decides target and split, and members of a fold count
         their seeds from the one that is given.
     members
-        Runs of each fold whose mean is the prediction.
+        Runs of each fold, which predict together as an ensemble.
     data
         A file or store with the crystals of the task; by default its named data set.
     folds

@@ -204,7 +204,7 @@ def _write_submission(
         return write_jarvis_submission(
             out, task.target, folds[0], algorithm=algorithm, seconds=seconds, machine=machine
         )
-    average = f", mean of {members} runs" if members > 1 else ""
+    average = f", {members} runs together" if members > 1 else ""
     return write_matbench_submission(
         out,
         task.name,
