@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -31,6 +32,8 @@ def atom_orbits(crystal: Crystal, tolerance: float) -> NDArray[np.int64]:
         Atoms of an orbit have the number of one of them. If no space group is found, each atom is
         an orbit.
     """
+    # Where no space group is found each atom is an orbit, of which users need not be told.
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")
     import spglib
 
     alone = np.arange(len(crystal))
