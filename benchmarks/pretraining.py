@@ -20,7 +20,14 @@ import numpy as np
 from records import ROOT, header, replace_block, write_json
 
 # What runs of a comparison may differ in, beside what they start from.
-SETTINGS = ("training_limit", "epochs", "batch_size", "learning_rate", "average_decay", "element_reference")
+SETTINGS = (
+    "training_limit",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "average_decay",
+    "element_reference",
+)
 OUT = ROOT / "benchmarks/results/pretraining/run.json"
 
 
