@@ -20,6 +20,7 @@ from madelung.graph_settings import PairSettings
 from madelung.inputs import build_input
 from madelung.layers import area_per_atom
 from madelung.models.model import CrystalModel
+from madelung.training.preparation import prepare
 from madelung.training.settings import read_settings
 from madelung.training.trainer import Trainer
 
@@ -113,6 +114,11 @@ def test_values_for_an_area_grow_with_it(tmp_path: Path) -> None:
             "network": {"features": 8, "layers": 1, "senders": 4, "tensors": 4, "readout": "area"},
         }
     )
+    prepared = prepare(store, settings)
+    known = prepared.membership.values_of("train")[prepared.training, 0]
+    areas = [area_per_atom(store[int(index)].crystal) for index in prepared.training]
+    assert float(prepared.scale.mean[0]) == pytest.approx(np.mean(known / areas))
+    assert float(prepared.scale.spread[0]) == pytest.approx(np.std(known / areas))
     Trainer(settings, tmp_path / "run").fit(store)
     model = CrystalModel.load(tmp_path / "run" / "model")
     network = model.network
@@ -120,10 +126,10 @@ def test_values_for_an_area_grow_with_it(tmp_path: Path) -> None:
         head.weight.data.zero_()
         head.bias.data.zero_()
     crystals = [md.example(name) for name in NAMES]
-    areas = np.array([area_per_atom(crystal) for crystal in crystals])
+    sizes = np.array([area_per_atom(crystal) for crystal in crystals])
     outputs = model.evaluate(build_input(crystals, model.card.inputs))
     mean, spread = float(model.scale.mean[0]), float(model.scale.spread[0])
-    np.testing.assert_allclose(outputs.values[:, 0], mean * areas, rtol=1e-6)
-    np.testing.assert_allclose(outputs.errors[:, 0], spread * areas, rtol=1e-6)
+    np.testing.assert_allclose(outputs.values[:, 0], mean * sizes, rtol=1e-6)
+    np.testing.assert_allclose(outputs.errors[:, 0], spread * sizes, rtol=1e-6)
     with pytest.raises(ModelError, match="made without"):
         model.evaluate(build_input(crystals, PairSettings()))
