@@ -228,7 +228,7 @@ class CrystalModel:
             atoms.info[f"{name}_warnings"] = "; ".join(prediction.warnings)
         return predictions
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def evaluate(self, graph: NetworkInput) -> Outputs:
         """Run the network on graphs and return values and expected errors in their units."""
         # The walk over all modules takes a millisecond for a few networks.
