@@ -227,6 +227,14 @@ def test_frequencies_follow_from_all_springs_at_once() -> None:
         torch.testing.assert_close(made(graph)[0], values * np.exp(0.5), rtol=1e-4, atol=0.0)
 
 
+def test_expected_errors_do_not_change_the_springs() -> None:
+    made = network()
+    log_scales = made(build_input([md.example(name) for name in NAMES], INPUTS))[1]
+    log_scales.square().sum().backward()
+    learning = {name for name, weight in made.named_parameters() if weight.grad is not None}
+    assert {name.split(".")[0] for name in learning} == {"atom", "first", "second", "scale"}
+
+
 def test_parts_of_atoms_tell_who_moves() -> None:
     """The hydrogen of a molecule far from all others has the highest vibration to itself."""
     molecule = Atoms("HI", positions=[[0, 0, 0], [1.61, 0, 0]], cell=[12, 12, 12], pbc=True)
@@ -247,6 +255,8 @@ def test_parts_of_atoms_tell_who_moves() -> None:
 def test_what_lacks_bonds_or_is_no_frequency_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"needs bonds \(--bonds 5\)"):
         build_network(SMALL, PairSettings(), 1)
+    with pytest.raises(ModelError, match="leave --pooling away"):
+        build_network(SMALL.model_copy(update={"pooling": "attention"}), INPUTS, 1)
     with pytest.raises(ModelError, match="made without"):
         NETWORK(build_input(md.example("NaCl"), PairSettings()))
     settings = TrainingSettings(graph=INPUTS, network=SMALL)

@@ -29,14 +29,16 @@ def build_network(network: NetworkSettings, inputs: InputSettings, outputs: int)
     Raises
     ------
     ModelError
-        If the network does not start from such inputs, or these lack the bonds or areas that it
-        needs.
+        If the network does not start from such inputs, these lack the bonds or areas that it
+        needs, or its settings contradict each other.
     """
     if isinstance(network, PotNetSettings) and isinstance(inputs, GraphSettings):
         return PotNet(network, outputs, len(inputs.potentials))
     if isinstance(network, SumNetSettings) and isinstance(inputs, PairSettings):
         if network.readout == "frequency" and not inputs.bonds:
             raise ModelError("a network that reads off frequencies needs bonds (--bonds 5)")
+        if network.readout == "frequency" and network.pooling != "mean":
+            raise ModelError("frequencies choose their atoms themselves: leave --pooling away")
         if network.readout == "area" and not inputs.areas:
             raise ModelError("a network that reads off values for an area needs --areas")
         return SumNet(network, outputs, function_sections(inputs), inputs.bonds)

@@ -82,7 +82,9 @@ class TrainingSettings(BaseModel):
         0, ge=0, description="Stop after so many epochs without a better validation; 0 for never."
     )
     element_reference: bool = Field(
-        True, description="Take off a linear fit of the composition before learning."
+        True,
+        description="Take off a linear fit of the composition before learning; frequencies have "
+        "none.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
