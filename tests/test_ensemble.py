@@ -168,24 +168,20 @@ def test_intervals_hold_what_they_state_of_the_validation_crystals(together: Pat
 def test_models_that_do_not_fit_are_refused(
     store: CrystalStore, runs: list[Path], together: Path
 ) -> None:
-    membership = prepare(store, settings()).membership
+    parts = [prepare(store, settings()).membership] * 2
     models = [md.load(run) for run in runs[:2]]
     with pytest.raises(md.ModelError, match="two models"):
-        combine_models(models[:1], store, membership)
+        combine_models(models[:1], store, parts[:1])
     with pytest.raises(md.ModelError, match="is an ensemble itself"):
-        combine_models([models[0], md.load(together)], store, membership)
-    other = md.load(runs[1])
-    other.scale.mean.add_(1.0)
-    with pytest.raises(md.ModelError, match="scales its targets"):
-        combine_models([models[0], other], store, membership)
+        combine_models([models[0], md.load(together)], store, parts)
     other = md.load(runs[1])
     other.card.targets[0].name = "colour"
     with pytest.raises(md.ModelError, match="other targets"):
-        combine_models([models[0], other], store, membership)
+        combine_models([models[0], other], store, parts)
     other = md.load(runs[1])
     other.card.network = other.card.network.model_copy(update={"layers": 5})
     with pytest.raises(md.ModelError, match="settings of the network"):
-        combine_models([models[0], other], store, membership)
+        combine_models([models[0], other], store, parts)
 
 
 def test_runs_that_do_not_fit_are_refused(
@@ -193,10 +189,8 @@ def test_runs_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(md.TrainingError, match="no finished run"):
         ensemble_runs([runs[0], tmp_path], tmp_path / "out", dataset=store.folder)
-    # Only the training crystals are drawn in this data set.
-    Trainer(settings(seed=3, split_seed=8, epochs=1), tmp_path / "other").fit(store)
-    with pytest.raises(md.TrainingError, match="--split-seed"):
-        ensemble_runs([runs[0], tmp_path / "other"], tmp_path / "out", dataset=store.folder)
+    with pytest.raises(md.ModelError, match="two models"):
+        ensemble_runs(runs[:1], tmp_path / "out", dataset=store.folder)
     part = write_store([store[row] for row in range(300)], tmp_path / "part", store.info)
     with pytest.raises(md.TrainingError, match="another data set"):
         ensemble_runs(runs, tmp_path / "out", dataset=part.folder)
@@ -257,19 +251,19 @@ def test_a_run_joins_an_ensemble(
     assert joined.card.training["members"] == at_once.card.training["members"]
 
 
-def test_a_member_of_other_validation_crystals_does_not_join(
-    store: CrystalStore, runs: list[Path], tmp_path: Path
+def test_the_members_of_an_ensemble_keep_their_training_crystals(
+    store: CrystalStore, tmp_path: Path
 ) -> None:
-    """Also where the members of the ensemble drew theirs with the seed of one of them."""
+    """Also where these were drawn with the seed of one of them."""
     for seed in range(2):
         own = settings(seed=3 + seed, split_seed=3 if seed else None, epochs=1)
         Trainer(own, tmp_path / f"{seed}").fit(store)
     both = [tmp_path / "0", tmp_path / "1"]
     ensemble_runs(both, tmp_path / "two", dataset=store.folder)
     again = ensemble_runs([tmp_path / "two", both[0]], tmp_path / "three", dataset=store.folder)
-    assert again.model.card.members == 3
-    with pytest.raises(md.TrainingError, match="--split-seed"):
-        ensemble_runs([tmp_path / "two", runs[0]], tmp_path / "out", dataset=store.folder)
+    assert again.model.card.members == 3 and not again.model.card.member_scales
+    drawn = [member.settings_on(store).drawn_with for member in read_members([tmp_path / "three"])]
+    assert drawn == [3, 3, 3]
 
 
 def test_shipped_ensembles_come_apart() -> None:

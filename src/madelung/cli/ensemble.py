@@ -19,8 +19,9 @@ Make one model of several runs.
 
 Each RUN is a folder that 'madelung train' has finished, or a model, by its folder or name: an \
 ensemble counts as its members. The runs differ in their seeds (--seed), perhaps in the settings \
-of the graph, and share their data, the size of the network and validation crystals (--split-seed, \
-where these are drawn). The model predicts the median of the mixture of their distributions; where \
+of the graph, and share their data, test crystals (--split-seed, where these are drawn) and the \
+size of the network; they may take turns with their validation crystals (--validation-parts). The \
+model predicts the median of the mixture of their distributions; where \
 they disagree its uncertainty is larger. The folder then holds model/, predictions.csv and \
 results.json.
 

@@ -17,7 +17,7 @@ __all__ = ["CARD_FILE", "CARD_FORMAT", "Consensus", "ModelCard", "TargetCard", "
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 5
+CARD_FORMAT = 6
 """Version of the format; all earlier ones stay readable."""
 
 Consensus = Literal["mean", "median"]
@@ -66,6 +66,11 @@ class ModelCard(BaseModel):
     )
     member_graphs: tuple[InputSettings, ...] = Field(
         (), description="How crystals become the graphs of each member, where that differs."
+    )
+    member_scales: bool = Field(
+        False,
+        description="Whether each member scales targets in its own way, as it does where members "
+        "learnt from different crystals.",
     )
     stored_as: Literal["float32", "float16"] = Field(
         "float32", description="Precision of the network's parameters in the file."

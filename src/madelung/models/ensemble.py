@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from madelung.inputs import MemberInputs, NetworkInput
 from madelung.models.card import Consensus
 from madelung.models.laplace_mixture import expected_error, mixture_median
+from madelung.models.targets import TargetScale
 
 __all__ = ["NetworkEnsemble"]
 
@@ -24,6 +25,9 @@ class NetworkEnsemble(nn.Module):
     consensus
         What is predicted: the median of the mixture of the members' distributions, or the mean of
         their values.
+    scales
+        What turns the outputs of each member into values, if members learnt from different
+        crystals; the outputs of the ensemble are those of the first one's scale then.
 
     Notes
     -----
@@ -35,10 +39,16 @@ class NetworkEnsemble(nn.Module):
     of the means.
     """
 
-    def __init__(self, members: Iterable[nn.Module], consensus: Consensus = "median") -> None:
+    def __init__(
+        self,
+        members: Iterable[nn.Module],
+        consensus: Consensus = "median",
+        scales: Iterable[TargetScale] = (),
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.consensus = consensus
+        self.scales = nn.ModuleList(scales)
 
     def forward(self, graph: NetworkInput) -> tuple[Tensor, Tensor, Tensor]:
         """Predict the targets of crystals.
@@ -64,6 +74,8 @@ class NetworkEnsemble(nn.Module):
         values, log_scales, embeddings = (
             torch.stack([output[part] for output in outputs]) for part in range(3)
         )
+        if len(self.scales):
+            values, log_scales = self._on_one_scale(values, log_scales, graphs)
         embedding = embeddings.mean(0)
         if self.consensus == "mean":
             expected = torch.exp(2.0 * log_scales).mean(0)
@@ -72,3 +84,15 @@ class NetworkEnsemble(nn.Module):
         scales = torch.exp(log_scales)
         median = mixture_median(values, scales)
         return median, torch.log(expected_error(values, scales, median)), embedding
+
+    def _on_one_scale(
+        self, values: Tensor, log_scales: Tensor, graphs: tuple[NetworkInput, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """(members, B, outputs) numbers of each member's scale as those of the first one's."""
+        scales = [scale for scale in self.scales if isinstance(scale, TargetScale)]
+        moved = [
+            scales[0].standardise(scale.restore(own, graph), graph)
+            for scale, own, graph in zip(scales, values, graphs, strict=True)
+        ]
+        widths = torch.stack([torch.log(scale.spread / scales[0].spread) for scale in scales])
+        return torch.stack(moved), log_scales + widths[:, None].to(log_scales.dtype)

@@ -115,10 +115,14 @@ class CrystalModel:
             build_network(card.network, card.graph_of(member), len(card.targets))
             for member in range(card.members)
         ]
+        per_area = readout_of(card.network) == "area"
+        scale, *scales = (
+            TargetScale.empty(len(card.targets), per_area)
+            for _ in range(1 + card.member_scales * card.members)
+        )
         network = networks[0]
         if len(networks) > 1:
-            network = NetworkEnsemble(networks, card.consensus)
-        scale = TargetScale.empty(len(card.targets), readout_of(card.network) == "area")
+            network = NetworkEnsemble(networks, card.consensus, scales)
         return cls(card, network, scale, Novelty.empty(card.network.features), target)
 
     @classmethod

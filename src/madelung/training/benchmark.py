@@ -1,8 +1,8 @@
 """A benchmark task from training to predictions, fold by fold, as often stopped as need be.
 
 Each fold's members are runs of :class:`~madelung.training.trainer.Trainer` that differ in their
-seeds and share their validation crystals. What is finished is recognised when the same benchmark
-is asked for again, and an unfinished run goes on from its checkpoint.
+seeds, and share their validation crystals or take turns with them. What is finished is recognised
+when the same benchmark is asked for again, and an unfinished run goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -188,8 +188,11 @@ class _Job:
             self._say(f"{self._title(fold)}: making one model of {len(models)}")
             for member in models:
                 _move(member, settings.device)
-            membership = prepare(self.store, settings).membership
-            model = combine_models(models, self.store, membership, memory=self.memory)
+            memberships = [
+                prepare(self.store, self._settings(fold, member)).membership
+                for member in range(self.members)
+            ]
+            model, _ = combine_models(models, self.store, memberships, memory=self.memory)
         _move(model, settings.device)
         predictions = self._test(model, fold)
         _move(model, "cpu")
@@ -204,7 +207,7 @@ class _Job:
             errors=errors,
             member_errors=tuple(self._member_mae(fold, member) for member in range(self.members)),
             seconds=sum(float(training["seconds"]) for training in trained),
-            crystals={part: int(count) for part, count in trained[0]["crystals"].items()},
+            crystals={part: int(count) for part, count in model.card.training["crystals"].items()},
         )
         write_fold(folder, result, self._identity(fold))
 

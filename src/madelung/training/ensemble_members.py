@@ -15,6 +15,7 @@ from madelung.models.card import CARD_FILE
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
 from madelung.models.shipped import SHIPPED_MODELS, load
+from madelung.models.targets import TargetScale
 from madelung.training.logs import SETTINGS_FILE
 from madelung.training.results import MODEL_FOLDER, RESULTS_FILE
 from madelung.training.settings import TrainingSettings
@@ -111,6 +112,7 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
     card.graph = card.graph_of(number)
     card.members, card.member_graphs = 1, ()
     card.consensus, card.stored_as = "mean", "float32"
+    card.member_scales = False
     note = card.training.pop("members")[number]
     settings = TrainingSettings.model_validate(card.training["settings"])
     # Members may have other seeds, but not other validation crystals.
@@ -120,9 +122,9 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
     card.weights_sha256 = note["weights_sha256"]
     for target in card.targets:
         target.errors = note["errors"][target.name]
-    return CrystalModel(
-        card, model.network.members[number], model.scale, model.novelty, model.target
-    )
+    scale = model.network.scales[number] if len(model.network.scales) else model.scale
+    assert isinstance(scale, TargetScale)
+    return CrystalModel(card, model.network.members[number], scale, model.novelty, model.target)
 
 
 def _model(source: str | os.PathLike[str]) -> CrystalModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,8 @@ from madelung.models.novelty import Novelty
 from madelung.outputs import whole_file
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import calibrate, learn_novelty
-from madelung.training.ensemble_members import (
-    FACTS_OF_A_RUN,
-    EnsembleMember,
-    note_of,
-    read_members,
-)
-from madelung.training.evaluation import TargetErrors, evaluate_members
+from madelung.training.ensemble_members import FACTS_OF_A_RUN, note_of, read_members
+from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members
 from madelung.training.preparation import prepare
 from madelung.training.results import (
     MODEL_FOLDER,
@@ -39,8 +35,8 @@ from madelung.training.results import (
     part_errors,
     write_predictions,
 )
-from madelung.training.settings import TrainingSettings
-from madelung.training.splits import Membership, resolve_membership
+from madelung.training.splits import PARTS, Membership, resolve_membership
+from madelung.training.unseen import evaluate_unseen, joint_membership
 
 __all__ = ["EnsembleResult", "combine_models", "ensemble_runs"]
 
@@ -72,38 +68,47 @@ class EnsembleResult:
 def combine_models(
     models: Sequence[CrystalModel],
     store: CrystalStore,
-    membership: Membership,
+    memberships: Sequence[Membership],
     *,
     half: bool = False,
     memory: InputMemory | None = None,
-) -> CrystalModel:
-    """Make one model of several that were trained on the same crystals.
+) -> tuple[CrystalModel, Evaluation]:
+    """Make one model of several that were trained on the same data set.
 
     Its value is the median of the mixture of their distributions; its expected error holds theirs
-    and their spread, and is calibrated by the validation crystals.
+    and their spread, and is calibrated by validation crystals, each of which is predicted by the
+    models that were not trained on it.
 
     Parameters
     ----------
     models
-        At least two, of equal targets, scales, and settings of the network; those of the graph
-        may differ.
+        At least two, of equal targets and settings of the network; those of the graph may differ.
     store
         The data set that they were trained on.
-    membership
-        Parts of its crystals in that training. No model may have been trained on a validation
-        crystal.
+    memberships
+        Parts of its crystals in the training of each.
     half
         Whether to round the parameters to half precision, in which they take half the space. What
         is calibrated and tested is the model with rounded parameters.
     memory
         What is kept of the crystals; nothing if None.
 
+    Returns
+    -------
+    model : CrystalModel
+        The ensemble.
+    validation : Evaluation
+        The predictions that it was calibrated by.
+
     Raises
     ------
     ModelError
         If the models do not fit together.
+    TrainingError
+        If they were tested on different crystals.
     """
     _require_alike(models)
+    joint_membership(memberships)
     first = models[0]
     device = first.scale.mean.device
     card = first.card.model_copy(deep=True)
@@ -116,16 +121,55 @@ def combine_models(
         name: value for name, value in card.training.items() if name not in FACTS_OF_A_RUN
     }
     card.training["members"] = [note_of(model) for model in models]
-    network = NetworkEnsemble((model.network for model in models), card.consensus)
+    card.training |= _crystal_counts(memberships)
+    card.elements = _all_elements(models)
+    card.member_scales = not _equal_scales(models)
+    scales = [deepcopy(model.scale) for model in models] if card.member_scales else []
+    network = NetworkEnsemble((model.network for model in models), card.consensus, scales)
     network = network.to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
     if half:
         _round_to_half(combined)
-    validation = evaluate_members(combined, store, membership, "val", memory=memory)
+    validation = evaluate_unseen(combined, store, memberships, memory=memory)
     calibrate(combined, validation)
-    learn_novelty(combined, membership, store, validation, memory=memory)
-    return combined
+    # What is usual is seen by all members together, also of crystals that only some have learnt.
+    held_out = evaluate_members(combined, store, memberships[0], "val", memory=memory)
+    learn_novelty(combined, memberships[0], store, held_out, memory=memory)
+    return combined, validation
+
+
+def _crystal_counts(memberships: Sequence[Membership]) -> dict[str, Any]:
+    """What a card says about the crystals of each part; one may teach some and validate others."""
+    values = {
+        part: np.any([np.isfinite(own.values_of(part)) for own in memberships], axis=0)
+        for part in PARTS
+    }
+    return {
+        "crystals": {part: int(known.any(axis=1).sum()) for part, known in values.items()},
+        "values": {
+            name: {part: int(known[:, column].sum()) for part, known in values.items()}
+            for column, name in enumerate(memberships[0].targets)
+        },
+    }
+
+
+def _all_elements(models: Sequence[CrystalModel]) -> dict[str, int]:
+    """In how many crystals that one model learnt from each element occurs, for the most of them."""
+    counts: dict[str, int] = {}
+    for model in models:
+        for element, count in model.card.elements.items():
+            counts[element] = max(count, counts.get(element, 0))
+    return counts
+
+
+def _equal_scales(models: Sequence[CrystalModel]) -> bool:
+    first = models[0].scale.state_dict()
+    return all(
+        torch.equal(value, model.scale.state_dict()[name])
+        for model in models
+        for name, value in first.items()
+    )
 
 
 @torch.no_grad()
@@ -149,12 +193,6 @@ def _require_alike(models: Sequence[CrystalModel]) -> None:
         ):
             if one != other:
                 raise ModelError(f"model {number} has other {what} than the first: {one}, {other}")
-        for name, value in first.scale.state_dict().items():
-            if not torch.equal(value, model.scale.state_dict()[name]):
-                raise ModelError(
-                    f"model {number} scales its targets otherwise than the first; train the "
-                    "members on the same crystals (--split-seed)"
-                )
 
 
 def ensemble_runs(
@@ -188,8 +226,8 @@ def ensemble_runs(
     Raises
     ------
     TrainingError
-        If a folder holds no finished run and no model, or the runs were trained on other crystals,
-        or chosen by other validation crystals.
+        If a folder holds no finished run and no model, or the runs were trained on other data or
+        tested on other crystals.
     ModelError
         If the models do not fit together.
     """
@@ -201,31 +239,26 @@ def ensemble_runs(
             raise TrainingError(
                 f"{member.source}: was trained on another data set than {store.folder}"
             )
+    # Before the data are gone through, which takes longer.
+    _require_alike(models)
     settings = [member.settings_on(store) for member in members]
-    if len(models) > 1:
-        _require_same_parts(store, members, settings)
-        # Before the data are gone through, which takes longer.
-        _require_alike(models)
-    membership = prepare(store, settings[0]).membership
+    joint_membership([resolve_membership(store, own) for own in settings])
+    memberships = [prepare(store, own).membership for own in settings]
     memory = InputMemory(settings[0].memory_gigabytes)
-    combined = combine_models(models, store, membership, half=half, memory=memory)
+    combined, validation = combine_models(models, store, memberships, half=half, memory=memory)
     combined.card.name = name or combined.card.name
     combined.card.purpose = purpose or combined.card.purpose
-    return _conclude(combined, models, store, membership, Path(out), memory)
+    test = evaluate_members(combined, store, memberships[0], "test", memory=memory)
+    return _conclude(combined, models, store, {"val": validation, "test": test}, Path(out))
 
 
 def _conclude(
     model: CrystalModel,
     members: Sequence[CrystalModel],
     store: CrystalStore,
-    membership: Membership,
+    parts: dict[str, Evaluation],
     out: Path,
-    memory: InputMemory,
 ) -> EnsembleResult:
-    parts = {
-        part: evaluate_members(model, store, membership, part, memory=memory)
-        for part in ("val", "test")
-    }
     errors = {part: part_errors(model, evaluation) for part, evaluation in parts.items()}
     note_errors(model, errors)
     seconds = sum(member.card.training.get("seconds", 0.0) for member in members)
@@ -257,16 +290,3 @@ def _store(
     if is_store(folder / _STORE):
         return CrystalStore.open(folder / _STORE)
     return open_dataset(str(model.card.training.get("dataset", "")))
-
-
-def _require_same_parts(
-    store: CrystalStore, members: Sequence[EnsembleMember], settings: Sequence[TrainingSettings]
-) -> None:
-    """Refuse runs one of which learnt from crystals that another one was chosen by."""
-    parts = [resolve_membership(store, item).labels for item in settings]
-    for member, labels in zip(members, parts, strict=True):
-        if not np.array_equal(labels, parts[0]):
-            raise TrainingError(
-                f"{member.source}: learnt from other crystals than {members[0].source}, so that no "
-                "crystals are left to calibrate by; train with the same --split-seed"
-            )

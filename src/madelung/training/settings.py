@@ -37,6 +37,13 @@ class TrainingSettings(BaseModel):
     test_share: float = Field(
         0.1, ge=0.0, lt=1.0, description="Part kept for testing where there is no named split."
     )
+    validation_parts: int | None = Field(
+        None,
+        ge=2,
+        description="Cut training and validation crystals into this many parts, and validate by "
+        "the one whose number is the seed modulo this: an ensemble learns from all, and is "
+        "calibrated by all.",
+    )
     training_limit: int | None = Field(
         None, ge=1, description="Most training crystals, drawn with the seed."
     )

@@ -73,7 +73,10 @@ def resolve_membership(store: CrystalStore, settings: TrainingSettings) -> Membe
         ],
         axis=1,
     )
-    labels = _with_validation(labels, settings)
+    if settings.validation_parts is None:
+        labels = _with_validation(labels, settings)
+    else:
+        labels = _with_part(labels, np.isfinite(values), settings.validation_parts, settings)
     sources = tuple("drawn with the seed" if name is None else name for name in names)
     membership = _limited(Membership(targets, values, labels, sources), settings)
     for part in ("train", "val"):
@@ -131,6 +134,21 @@ def _with_validation(labels: NDArray[np.str_], settings: TrainingSettings) -> ND
             chosen = (labels[:, column] == "train") & (draw < settings.validation_share)
             labels[chosen, column] = "val"
     return labels
+
+
+def _with_part(
+    labels: NDArray[np.str_],
+    known: NDArray[np.bool_],
+    parts: int,
+    settings: TrainingSettings,
+) -> NDArray[np.str_]:
+    """Validate by one of the parts that training and validation crystals are cut into."""
+    learnt = np.isin(labels, ("train", "val"))
+    crystals = np.flatnonzero((learnt & known).any(axis=1))
+    order = np.random.default_rng([settings.drawn_with, 2]).permutation(crystals)
+    held_out = np.zeros(len(labels), dtype=bool)
+    held_out[order[settings.seed % parts :: parts]] = True
+    return np.where(learnt, np.where(held_out[:, None], "val", "train"), labels)
 
 
 def _limited(membership: Membership, settings: TrainingSettings) -> Membership:

@@ -1,0 +1,213 @@
+"""Members that take turns with their validation crystals, and what calibrates them together."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import madelung as md
+from madelung.data.store import CrystalStore
+from madelung.training.ensemble_members import read_members
+from madelung.training.ensembles import ensemble_runs
+from madelung.training.settings import TrainingSettings, read_settings
+from madelung.training.splits import Membership, resolve_membership
+from madelung.training.trainer import Trainer
+from madelung.training.unseen import joint_membership
+
+TARGET = "bulk_modulus_kv"
+PARTS = 3
+SHORT = {
+    "target": [TARGET],
+    "epochs": 2,
+    "max_atoms": 6,
+    "batch_size": 32,
+    "threads": 1,
+    "split_seed": 7,
+    "validation_parts": PARTS,
+    "network": {"architecture": "sumnet", "features": 16, "layers": 1},
+}
+
+
+def settings(**changes: object) -> TrainingSettings:
+    return read_settings(changes={**SHORT, **changes})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
+    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
+
+
+@pytest.fixture(scope="module")
+def runs(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in range(PARTS):
+        Trainer(settings(seed=seed), folder / f"{seed}").fit(store)
+    return [folder / f"{seed}" for seed in range(PARTS)]
+
+
+@pytest.fixture(scope="module")
+def together(
+    store: CrystalStore, runs: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("together")
+    ensemble_runs(runs, folder, dataset=store.folder)
+    return folder
+
+
+def rows_of(folder: Path, part: str) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(encoding="utf-8") as stream:
+        return [row for row in csv.DictReader(stream) if row["fold"] == part]
+
+
+def test_each_crystal_validates_one_member_and_teaches_the_others(store: CrystalStore) -> None:
+    own = [resolve_membership(store, settings(seed=seed)) for seed in range(PARTS)]
+    plain = resolve_membership(store, settings(validation_parts=None))
+    learnt = np.isin(plain.labels, ("train", "val")) & np.isfinite(plain.values)
+    validating = np.stack([one.labels == "val" for one in own]) & learnt
+    assert (validating.sum(axis=0) == learnt).all()
+    sizes = validating.sum(axis=(1, 2))
+    assert sizes.max() - sizes.min() <= 1
+    for one in own:
+        assert ((one.labels == "test") == (plain.labels == "test")).all()
+        assert ((one.labels == "train") | (one.labels == "val"))[learnt].all()
+    again = resolve_membership(store, settings(seed=PARTS))
+    assert (again.labels == own[0].labels).all()
+
+
+def test_parts_of_several_targets_are_the_same_crystals(store: CrystalStore) -> None:
+    """Else what one target holds back would teach another."""
+    both = settings(target=[TARGET, "formation_energy_peratom"])
+    labels = resolve_membership(store, both).labels
+    learnt = np.isin(labels, ("train", "val")).all(axis=1)
+    assert (labels[learnt, 0] == labels[learnt, 1]).all()
+
+
+def test_each_validation_crystal_is_predicted_by_the_one_that_has_not_learnt_it(
+    store: CrystalStore, runs: list[Path], together: Path
+) -> None:
+    alone = {}
+    for run in runs:
+        alone |= {row["id"]: row["prediction"] for row in rows_of(run, "val")}
+    rows = rows_of(together, "val")
+    assert {row["id"] for row in rows} == set(alone)
+    expected = [float(alone[row["id"]]) for row in rows]
+    assert [float(row["prediction"]) for row in rows] == pytest.approx(expected, abs=1e-3)
+    errors = json.loads((together / "results.json").read_text(encoding="utf-8"))["errors"]["val"]
+    rank = math.ceil((len(rows) + 1) * 0.9)
+    assert errors[TARGET]["coverage_90"] == pytest.approx(rank / len(rows))
+
+
+def test_members_keep_the_scales_of_what_they_learnt(
+    store: CrystalStore, runs: list[Path], together: Path
+) -> None:
+    """The ensemble agrees on values, wherever the zero and unit of its members' outputs are."""
+    ensemble = md.load(together)
+    assert ensemble.card.member_scales and ensemble.card.format >= 6
+    members = [md.load(run) for run in runs]
+    means = [float(member.scale.mean) for member in members]
+    assert len(set(means)) == PARTS
+    crystals = [record.crystal for record in store][:20]
+    for predictions, whole in zip(
+        zip(*(member.predict(crystals) for member in members), strict=True),
+        ensemble.predict(crystals),
+        strict=True,
+    ):
+        values = [one.value for one in predictions]
+        assert min(values) - 1e-3 <= whole.value <= max(values) + 1e-3
+        widths = [
+            one.uncertainty / member.card.targets[0].factor_68
+            for one, member in zip(predictions, members, strict=True)
+        ]
+        # The median of the mixture of Laplace distributions: half of the mass is below it.
+        below = [
+            0.5 * math.exp((whole.value - value) / width)
+            if whole.value < value
+            else 1.0 - 0.5 * math.exp((value - whole.value) / width)
+            for value, width in zip(values, widths, strict=True)
+        ]
+        assert np.mean(below) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_card_counts_all_that_was_learnt(store: CrystalStore, together: Path) -> None:
+    plain = resolve_membership(store, settings(validation_parts=None))
+    counts = md.load(together).card.training["values"][TARGET]
+    small = store.sizes <= 6
+    learnt = np.isin(plain.labels, ("train", "val"))[:, 0] & np.isfinite(plain.values[:, 0]) & small
+    assert counts["val"] == counts["train"] == learnt.sum()
+
+
+def test_members_come_apart_as_they_were(runs: list[Path], together: Path) -> None:
+    for run, member in zip(runs, read_members([together]), strict=True):
+        own = md.load(run)
+        for name, value in own.tensors().items():
+            if not name.startswith("novelty"):
+                assert torch.equal(member.model.tensors()[name], value), name
+        assert member.settings.seed == own.card.training["settings"]["seed"]
+        assert not member.model.card.member_scales
+
+
+def test_a_run_of_another_part_joins(
+    store: CrystalStore, runs: list[Path], together: Path, tmp_path: Path
+) -> None:
+    ensemble_runs(runs[:2], tmp_path / "two", dataset=store.folder)
+    ensemble_runs([tmp_path / "two", runs[2]], tmp_path / "all", dataset=store.folder)
+    joined, at_once = md.load(tmp_path / "all"), md.load(together)
+    for name, value in at_once.tensors().items():
+        assert torch.equal(joined.tensors()[name], value), name
+    assert joined.card.targets == at_once.card.targets
+
+
+def test_members_that_share_a_part_predict_it_together(store: CrystalStore, tmp_path: Path) -> None:
+    """Parts come again where there are more members than parts."""
+    folders = [tmp_path / f"{seed}" for seed in range(4)]
+    for seed, folder in enumerate(folders):
+        Trainer(settings(seed=seed, validation_parts=2, epochs=1), folder).fit(store)
+    ensemble_runs(folders, tmp_path / "four", dataset=store.folder)
+    ensemble_runs(folders[::2], tmp_path / "even", dataset=store.folder)
+    even = {row["id"]: float(row["prediction"]) for row in rows_of(tmp_path / "even", "val")}
+    rows = [row for row in rows_of(tmp_path / "four", "val") if row["id"] in even]
+    assert len(rows) == len(even)
+    for row in rows:
+        assert float(row["prediction"]) == pytest.approx(even[row["id"]], abs=1e-3)
+
+
+def test_members_with_other_test_crystals_are_refused() -> None:
+    values = np.ones((4, 1))
+    parts = [
+        Membership(("energy",), values, np.array([[label] for label in labels]), ("drawn",))
+        for labels in (("train", "val", "test", ""), ("train", "val", "train", "test"))
+    ]
+    with pytest.raises(md.TrainingError, match="tested on different crystals"):
+        joint_membership(parts)
+    joint = joint_membership([parts[0], parts[0]])
+    assert (joint.labels == parts[0].labels).all()
+
+
+def test_a_benchmark_learns_from_all_but_its_test_crystals(
+    store: CrystalStore, tmp_path: Path
+) -> None:
+    from madelung.training.benchmark import run_benchmark
+    from madelung.training.benchmark_tasks import benchmark_task
+
+    task = replace(
+        benchmark_task("jarvis_bulk_modulus_kv"),
+        crystals=int((np.asarray(store.split(TARGET)) == "test").sum()),
+    )
+    own = settings(target=[], epochs=1)
+    result = run_benchmark(
+        task, tmp_path / "out", settings=own, members=PARTS, data=store.folder, quiet=True
+    )
+    (fold,) = result.folds
+    plain = resolve_membership(store, settings(validation_parts=None))
+    tested = {
+        name for name, label in zip(store.ids, plain.labels[:, 0], strict=True) if label == "test"
+    }
+    assert set(fold.predictions.ids) <= tested
+    assert fold.crystals["train"] == fold.crystals["val"] > 0
+    model = md.load(tmp_path / "out" / "fold-0" / "model")
+    assert model.card.member_scales and len(model.card.training["members"]) == PARTS
