@@ -33,13 +33,37 @@ struct Gradient {
 };
 
 // Pairs of a batch, sorted by receiver, with `stride` functions each, of which `count` take part. Each atom has
-// `features` numbers.
+// `features` numbers. A receiver's sums are `rows` rows of features, of which the first ones are written.
 struct PairJob {
   const float* functions;
   std::ptrdiff_t stride, count;
   const std::int64_t* starts;  // receivers + 1
   const std::int64_t* senders;
-  std::ptrdiff_t receivers, features;
+  std::ptrdiff_t receivers, features, rows;
+};
+
+// A linear map; without a bias where that is null.
+struct Linear {
+  const float* weight;  // outputs x inputs
+  const float* bias;
+  std::ptrdiff_t outputs, inputs;
+};
+
+// Mean and variance are those of the row itself where none are given.
+struct Normalisation {
+  const float* gain;
+  const float* shift;
+  const float* mean;
+  const float* variance;
+  float epsilon;
+};
+
+// Weights of a layer of a SumNet.
+struct SumLayer {
+  std::ptrdiff_t features;
+  int degrees;  // of spherical harmonics above zero, at most three
+  Normalisation norm, invariant_norm;
+  Linear sender, scalars, tensors[3], gate, hidden, update;
 };
 
 // Memory that one thread keeps from crystal to crystal.
@@ -59,6 +83,8 @@ struct Variant {
   // Adds to the features what the cotangents of the sums say.
   void (*pair_gradients)(const PairJob&, const float* cotangents, float* features);
   void (*pair_gradients_low)(const PairJob&, const std::uint16_t* cotangents, float* features);
+  // Changes the features of receivers, which are the senders too; near.count functions are scalars, the others follow.
+  void (*sum_layer)(const SumLayer&, const PairJob& near, const PairJob& complete, float* atoms);
 };
 
 extern const Variant portable_variant;

@@ -20,29 +20,16 @@
 #include <thread>
 #include <vector>
 
-#include "executor.hpp"
-#include "instruction_sets.hpp"
+#include "pairs_module.hpp"
+#include "variants.hpp"
 
 namespace nb = nanobind;
 
 namespace madelung {
 namespace {
 
-template <class T, int dimensions>
-using Input = nb::ndarray<const T, nb::ndim<dimensions>, nb::c_contig, nb::device::cpu>;
 template <int dimensions>
 using Output = nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig>;
-
-InstructionSets<Variant>& variants() {
-  static InstructionSets<Variant> compiled{
-#if defined(__x86_64__)
-           &avx512_variant, &avx2_variant,
-#endif
-           &portable_variant};
-  return compiled;
-}
-
-const Variant* chosen_variant() { return variants().chosen(); }
 
 // Memory for an array. Large ones ask for large pages: touching each small page once would cost as much as some sums.
 double* allocate(std::size_t count) {
@@ -214,7 +201,8 @@ PairJob pair_job(const Input<float, 2>& functions, std::size_t begin, const Inpu
           starts.data(),
           senders.data(),
           static_cast<std::ptrdiff_t>(sums.shape(0)),
-          static_cast<std::ptrdiff_t>(features.shape(1))};
+          static_cast<std::ptrdiff_t>(features.shape(1)),
+          static_cast<std::ptrdiff_t>(count)};
 }
 
 template <class T>
@@ -265,5 +253,6 @@ NB_MODULE(_core, module) {
              "Vector-Jacobian product: by position, by cell at fixed Cartesian positions, by parameter.");
   madelung::define_pairs<float>(module);
   madelung::define_pairs<std::uint16_t>(module);
+  madelung::define_layers(module);
   madelung::variants().define(module);
 }

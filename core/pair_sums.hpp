@@ -93,7 +93,7 @@ void pair_sums(const PairJob& job, const float* features, T* sums) {
       (several ? combine<together> : combine<1>)(weights + d, job.stride, 1, terms.data(), senders, row, rows.data());
       for (int k = 0; k < (several ? together : 1); ++k, ++d)
         for (std::ptrdiff_t r = 0; r < job.features; ++r)
-          narrow(rows[k * row + r], sums[(i * job.count + d) * job.features + r]);
+          narrow(rows[k * row + r], sums[(i * job.rows + d) * job.features + r]);
     }
   }
 }

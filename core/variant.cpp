@@ -3,7 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
-#include "pair_sums.hpp"
+#include "sum_layer.hpp"
 
 namespace madelung {
 namespace MADELUNG_VARIANT {
@@ -52,6 +52,6 @@ extern const Variant MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
     MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
     MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::forward,   MADELUNG_VARIANT::backward,
     MADELUNG_VARIANT::pair_sums,     MADELUNG_VARIANT::pair_sums, MADELUNG_VARIANT::pair_gradients,
-    MADELUNG_VARIANT::pair_gradients};
+    MADELUNG_VARIANT::pair_gradients, MADELUNG_VARIANT::sum_layer};
 
 }  // namespace madelung

@@ -260,3 +260,10 @@ def test_what_several_settings_share_is_what_each_would_get_alone() -> None:
         for name in ("numbers", "weights", "receivers", "senders", "functions", "sums"):
             np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
     assert made[2].sums.shape[2] == 1 and len(made[4].numbers) == 6
+
+
+def test_an_atom_without_neighbours_has_complete_sums_alone() -> None:
+    crystal = md.Crystal(cell=20.0 * np.eye(3), positions=np.zeros((1, 3)), numbers=[18])
+    made = pair_functions(crystal, SETTINGS)
+    assert made.functions.shape == (0, sum(near_sections(SETTINGS))) and made.sums.shape[0] == 1
+    assert np.isfinite(md.load("formation-energy").predict(crystal).value)

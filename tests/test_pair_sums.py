@@ -25,7 +25,7 @@ def sums_by(executor: str) -> Iterator[None]:
     """Sums by the core, or by PyTorch in several portions."""
     with pytest.MonkeyPatch.context() as patch:
         if executor == "torch":
-            patch.setattr(module, "_core", lambda: None)
+            patch.setattr(module, "native_core", lambda: None)
             patch.setattr(module, "_PRODUCTS", 2_000)
         yield
 
@@ -100,7 +100,7 @@ def test_low_precision_is_the_rounded_sum(executor: str) -> None:
 
 @needs_core
 def test_instruction_sets_agree() -> None:
-    core = module._core()
+    core = module.native_core()
     pairs = random_pairs(5)
     features = torch.randn(len(pairs.starts) - 1, 21, generator=torch.Generator().manual_seed(0))
     chosen = core.instruction_set()
@@ -118,7 +118,7 @@ def test_instruction_sets_agree() -> None:
 @needs_core
 def test_nothing_is_written_to_a_copy() -> None:
     """Arrays of another layout or type are refused, and not converted."""
-    core = module._core()
+    core = module.native_core()
     pairs = random_pairs(9)
     functions, starts, senders = (
         tensor.numpy() for tensor in (pairs.functions, pairs.starts, pairs.senders)
@@ -149,7 +149,7 @@ def test_functions_of_any_layout_give_the_same(executor: str) -> None:
 
 @needs_core
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    core = module._core()
+    core = module.native_core()
     pairs = random_pairs(7)
     functions, starts, senders = (
         tensor.numpy() for tensor in (pairs.functions, pairs.starts, pairs.senders)

@@ -253,7 +253,8 @@ def _contributions(
         radial = envelope * _gaussians(distance, *whole, settings.angular)
         harmonics = spherical_harmonics(vector / distance[:, None], settings.degree)
         products = harmonics[:, :, None] * radial[:, None, :]
-        parts.append(products.reshape(len(distance), -1))
+        # An atom may have no neighbours.
+        parts.append(products.reshape(len(distance), harmonics.shape[1] * settings.angular))
     return np.concatenate(parts, axis=1)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from madelung.arrays import to_numpy
 from madelung.crystal import Crystal
 
-__all__ = ["primitive_crystal"]
+__all__ = ["atom_kinds", "primitive_crystal"]
 
 # Atoms that are tried first, and pairs of places above which a tree finds the nearest ones.
 _TRIED = 4
@@ -40,7 +40,7 @@ def primitive_crystal(crystal: Crystal, tolerance: float = 1e-3) -> Crystal:
     CrystalError
         If the cell has no volume.
     """
-    kinds = _kinds(crystal)
+    kinds = atom_kinds(crystal)
     counts = np.bincount(kinds)
     if math.gcd(*(int(count) for count in counts)) == 1:
         return crystal
@@ -65,8 +65,8 @@ def primitive_crystal(crystal: Crystal, tolerance: float = 1e-3) -> Crystal:
     )
 
 
-def _kinds(crystal: Crystal) -> NDArray[np.int64]:
-    """Number the sorts of atoms: equal elements with equal charges."""
+def atom_kinds(crystal: Crystal) -> NDArray[np.int64]:
+    """Return (n,) numbers of the kinds of atoms: those of equal elements with equal charges."""
     columns = [crystal.numbers.astype(np.float64)]
     if crystal.charges is not None:
         columns.append(crystal.charges)

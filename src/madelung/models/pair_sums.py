@@ -6,15 +6,13 @@ where p are the pairs that orbit i receives: equation 2 of docs/theory/sumnet.md
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from madelung.models.core import native_core
 from madelung.pair_graph import PairList
 
 __all__ = ["pair_sums"]
@@ -64,17 +62,9 @@ class _PairSums(torch.autograd.Function):
         return gradient, None
 
 
-@cache
-def _core() -> Any:
-    """The native core; None where it is not installed."""
-    if importlib.util.find_spec("madelung._core") is None:
-        return None
-    return importlib.import_module("madelung._core")
-
-
 def _runs_natively(tensor: Tensor, precision: torch.dtype) -> bool:
     known = precision in (torch.float32, torch.bfloat16)
-    return known and tensor.device.type == "cpu" and _core() is not None
+    return known and tensor.device.type == "cpu" and native_core() is not None
 
 
 def _array(tensor: Tensor) -> Any:
@@ -95,7 +85,7 @@ def _native_sums(features: Tensor, pairs: PairList, precision: torch.dtype) -> t
     sums, begin = [], 0
     for count in pairs.sections:
         total = features.new_empty(len(features), count, features.shape[1], dtype=precision)
-        _core().pair_sums(functions, begin, starts, senders, sent, _array(total))
+        native_core().pair_sums(functions, begin, starts, senders, sent, _array(total))
         sums.append(total)
         begin += count
     return tuple(sums)
@@ -106,7 +96,7 @@ def _add_natively(gradient: Tensor, pairs: PairList, cotangents: tuple[Tensor, .
     begin = 0
     for cotangent in cotangents:
         values = _array(cotangent.contiguous())
-        _core().pair_gradients(functions, begin, starts, senders, values, _array(gradient))
+        native_core().pair_gradients(functions, begin, starts, senders, values, _array(gradient))
         begin += cotangent.shape[1]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from madelung.models.element_features import FEATURES, element_features
+from madelung.models.native_layers import pass_natively, passes_natively
 from madelung.models.normalisation import WeightedBatchNorm
 from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
@@ -126,7 +127,10 @@ class SumNet(nn.Module):
         """Return (N, features) features of the atoms after all layers."""
         atoms: Tensor = self.element(self.element_features[graph.numbers])
         atoms = atoms + self.own(graph.numbers)
-        for layer in self.layers:
+        layers = [layer for layer in self.layers if isinstance(layer, SumLayer)]
+        if passes_natively(self, atoms):
+            return pass_natively(layers, atoms, graph)
+        for layer in layers:
             atoms = layer(atoms, graph)
         return atoms
 

@@ -1,0 +1,99 @@
+"""Layers of a SumNet in prediction, by the native core.
+
+For one crystal PyTorch spends more time between operations than in them. The core passes through a
+layer in one go, with the weights where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from madelung.models.core import native_core
+from madelung.pair_graph import PairGraph
+
+if TYPE_CHECKING:
+    from madelung.models.sumnet import SumLayer
+
+__all__ = ["pass_natively", "passes_natively"]
+
+# With more orbits PyTorch's products of matrices are as fast.
+_MOST_ORBITS = 64
+_made: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], Any]] = WeakKeyDictionary()
+
+
+def passes_natively(network: nn.Module, atoms: Tensor) -> bool:
+    """Tell whether layers can be left to the core: small crystals on a CPU, nothing to learn."""
+    return (
+        not network.training
+        and not torch.is_grad_enabled()
+        and atoms.dtype is torch.float32
+        and atoms.device.type == "cpu"
+        and len(atoms) <= _MOST_ORBITS
+        and not torch.is_autocast_enabled("cpu")
+        and native_core() is not None
+    )
+
+
+def pass_natively(layers: Iterable[SumLayer], atoms: Tensor, graph: PairGraph) -> Tensor:
+    """Pass features through layers, as ``layer(atoms, graph)`` does for each in turn.
+
+    Parameters
+    ----------
+    layers
+        The layers, in evaluation mode.
+    atoms
+        (N, features) features of atoms.
+    graph
+        Pairs of the atoms.
+
+    Returns
+    -------
+    (N, features) Tensor
+    """
+    near, complete = graph.near, graph.complete
+    pairs = [
+        part.contiguous().numpy()
+        for part in (
+            *(near.functions, near.starts, near.senders),
+            *(complete.functions, complete.starts, complete.senders),
+        )
+    ]
+    passed = atoms.contiguous().clone()
+    array = passed.numpy()
+    for layer in layers:
+        _native_layer(layer).run(array, *pairs)
+    return passed
+
+
+def _native_layer(layer: SumLayer) -> Any:
+    """The core's layer on the memory of the weights, made again where they have moved."""
+    weights = _weights(layer)
+    places = tuple(weight.data_ptr() for weight in weights)
+    known = _made.get(layer)
+    if known is None or known[0] != places:
+        arrays = [weight.detach().numpy() for weight in weights]
+        native = native_core().SumLayer(
+            arrays, layer.norm.weight.shape[0], layer.norm.eps, layer.invariant_norm.eps
+        )
+        known = _made[layer] = (places, native)
+    return known[1]
+
+
+def _weights(layer: SumLayer) -> list[Tensor]:
+    """Weights in the order of ``core/pairs_module.hpp``."""
+    norm = layer.invariant_norm
+    return [
+        *(layer.norm.weight, layer.norm.bias),
+        *(layer.sender.weight, layer.sender.bias),
+        layer.scalars.weight,
+        *(mix.weight for mix in layer.tensors),
+        *(norm.weight, norm.bias, norm.running_mean, norm.running_var),
+        *(layer.gate.weight, layer.gate.bias),
+        *(layer.hidden.weight, layer.hidden.bias),
+        *(layer.update.weight, layer.update.bias),
+    ]
