@@ -154,8 +154,8 @@ def test_graphs_that_do_not_fit_are_refused() -> None:
         pass_natively(network.layers, torch.zeros(len(good.numbers) - 1, 32), good)
     with pytest.raises(ValueError, match="do not fit together"):
         pass_natively(network.layers, torch.zeros(len(good.numbers), 31), good)
-    weights = native_layers._weights(network.layers[0])
-    arrays = [weight.detach().numpy() for weight in weights]
+    slots = native_layers._slots(network.layers[0])
+    arrays = [tensors[name].detach().numpy() for tensors, name in slots]
     for position in range(len(arrays)):
         wrong = list(arrays)
         wrong[position] = np.ascontiguousarray(arrays[position][:-1])

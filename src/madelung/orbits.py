@@ -22,7 +22,7 @@ _TRIED = 2
 
 
 def atom_orbits(crystal: Crystal, tolerance: float) -> NDArray[np.int64]:
-    """Find the orbit of each atom under the symmetry of a crystal, of which a primitive cell has all.
+    """Find the orbit of each atom under the symmetry of a crystal; a primitive cell has all of it.
 
     Every rotation of the lattice is tried with every translation that takes an atom of the rarest
     kind to another one, as by R. W. Grosse-Kunstleve, Acta Cryst. A55, 383 (1999). Which type of

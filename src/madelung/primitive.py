@@ -67,10 +67,10 @@ def primitive_crystal(crystal: Crystal, tolerance: float = 1e-3) -> Crystal:
 
 def atom_kinds(crystal: Crystal) -> NDArray[np.int64]:
     """Return (n,) numbers of the kinds of atoms: those of equal elements with equal charges."""
-    columns = [crystal.numbers.astype(np.float64)]
+    _, kinds = np.unique(crystal.numbers, return_inverse=True)
     if crystal.charges is not None:
-        columns.append(crystal.charges)
-    _, kinds = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        _, charges = np.unique(crystal.charges, return_inverse=True)
+        _, kinds = np.unique(kinds * len(charges) + charges, return_inverse=True)
     return kinds.reshape(-1)
 
 

@@ -23,7 +23,10 @@ __all__ = ["pass_natively", "passes_natively"]
 
 # With more orbits PyTorch's products of matrices are as fast.
 _MOST_ORBITS = 64
-_made: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], Any]] = WeakKeyDictionary()
+# A dictionary of a module's tensors, and the name of one: a look-up through modules takes longer.
+_Slot = tuple[dict[str, Any], str]
+# For each layer where its weights are found, where they were in memory, and the core's layer.
+_made: WeakKeyDictionary[nn.Module, tuple[list[_Slot], list[int], Any]] = WeakKeyDictionary()
 
 
 def passes_natively(network: nn.Module, atoms: Tensor) -> bool:
@@ -72,28 +75,31 @@ def pass_natively(layers: Iterable[SumLayer], atoms: Tensor, graph: PairGraph) -
 
 def _native_layer(layer: SumLayer) -> Any:
     """The core's layer on the memory of the weights, made again where they have moved."""
-    weights = _weights(layer)
-    places = tuple(weight.data_ptr() for weight in weights)
     known = _made.get(layer)
-    if known is None or known[0] != places:
+    slots = _slots(layer) if known is None else known[0]
+    weights = [tensors[name] for tensors, name in slots]
+    places = [weight.data_ptr() for weight in weights]
+    if known is None or known[1] != places:
         arrays = [weight.detach().numpy() for weight in weights]
         native = native_core().SumLayer(
             arrays, layer.norm.weight.shape[0], layer.norm.eps, layer.invariant_norm.eps
         )
-        known = _made[layer] = (places, native)
-    return known[1]
+        known = _made[layer] = (slots, places, native)
+    return known[2]
 
 
-def _weights(layer: SumLayer) -> list[Tensor]:
-    """Weights in the order of ``core/pairs_module.hpp``."""
+def _slots(layer: SumLayer) -> list[_Slot]:
+    """Where the weights are found, in the order of ``core/pairs_module.hpp``."""
     norm = layer.invariant_norm
+    linear = ("weight", "bias")
     return [
-        *(layer.norm.weight, layer.norm.bias),
-        *(layer.sender.weight, layer.sender.bias),
-        layer.scalars.weight,
-        *(mix.weight for mix in layer.tensors),
-        *(norm.weight, norm.bias, norm.running_mean, norm.running_var),
-        *(layer.gate.weight, layer.gate.bias),
-        *(layer.hidden.weight, layer.hidden.bias),
-        *(layer.update.weight, layer.update.bias),
+        *((layer.norm._parameters, name) for name in linear),
+        *((layer.sender._parameters, name) for name in linear),
+        (layer.scalars._parameters, "weight"),
+        *((mix._parameters, "weight") for mix in layer.tensors),
+        *((norm._parameters, name) for name in linear),
+        *((norm._buffers, name) for name in ("running_mean", "running_var")),
+        *((layer.gate._parameters, name) for name in linear),
+        *((layer.hidden._parameters, name) for name in linear),
+        *((layer.update._parameters, name) for name in linear),
     ]
