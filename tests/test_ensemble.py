@@ -278,8 +278,9 @@ def test_shipped_ensembles_come_apart() -> None:
         else:
             value = np.mean([member.model.predict(crystal).value for member in members])
         assert model.predict(crystal).value == pytest.approx(value, rel=1e-5)
-        notes = [note_of(member.model) for member in members]
-        assert notes == model.card.training["members"]
+        for note, member in zip(model.card.training["members"], members, strict=True):
+            # Older ones lack the factors.
+            assert {key: note_of(member.model)[key] for key in note} == note
         for number, member in enumerate(members):
             assert member.model.card.graph == model.card.graph_of(number)
 

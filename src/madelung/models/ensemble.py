@@ -28,6 +28,9 @@ class NetworkEnsemble(nn.Module):
     scales
         What turns the outputs of each member into values, if members learnt from different
         crystals; the outputs of the ensemble are those of the first one's scale then.
+    widening
+        (members, outputs) factors by which the expected errors of such members are multiplied, so
+        that those of members that expect too little do not count more; one if None.
 
     Notes
     -----
@@ -39,16 +42,23 @@ class NetworkEnsemble(nn.Module):
     of the means.
     """
 
+    widening: Tensor
+
     def __init__(
         self,
         members: Iterable[nn.Module],
         consensus: Consensus = "median",
         scales: Iterable[TargetScale] = (),
+        widening: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.consensus = consensus
         self.scales = nn.ModuleList(scales)
+        if len(self.scales):
+            if widening is None:
+                widening = torch.ones(len(self.scales), len(self._target_scales[0].spread))
+            self.register_buffer("widening", widening.double())
 
     def forward(self, graph: NetworkInput) -> tuple[Tensor, Tensor, Tensor]:
         """Predict the targets of crystals.
@@ -89,10 +99,15 @@ class NetworkEnsemble(nn.Module):
         self, values: Tensor, log_scales: Tensor, graphs: tuple[NetworkInput, ...]
     ) -> tuple[Tensor, Tensor]:
         """(members, B, outputs) numbers of each member's scale as those of the first one's."""
-        scales = [scale for scale in self.scales if isinstance(scale, TargetScale)]
+        scales = self._target_scales
         moved = [
             scales[0].standardise(scale.restore(own, graph), graph)
             for scale, own, graph in zip(scales, values, graphs, strict=True)
         ]
-        widths = torch.stack([torch.log(scale.spread / scales[0].spread) for scale in scales])
+        spreads = torch.stack([scale.spread for scale in scales])
+        widths = torch.log(self.widening * spreads / spreads[0])
         return torch.stack(moved), log_scales + widths[:, None].to(log_scales.dtype)
+
+    @property
+    def _target_scales(self) -> list[TargetScale]:
+        return [scale for scale in self.scales if isinstance(scale, TargetScale)]

@@ -88,7 +88,7 @@ def separate(model: CrystalModel) -> list[CrystalModel]:
     Returns
     -------
     list of CrystalModel
-        A model for each member, calibrated as the ensemble; a single network as it is.
+        A model for each member, as it was before it joined; a single network as it is.
     """
     if not isinstance(model.network, NetworkEnsemble):
         return [model]
@@ -103,6 +103,9 @@ def note_of(model: CrystalModel) -> dict[str, Any]:
         **{name: training[name] for name in FACTS_OF_A_RUN if name in training},
         "weights_sha256": model.card.weights_sha256,
         "errors": {target.name: target.errors for target in model.card.targets},
+        "factors": {
+            target.name: [target.factor_68, target.factor_90] for target in model.card.targets
+        },
     }
 
 
@@ -122,6 +125,9 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
     card.weights_sha256 = note["weights_sha256"]
     for target in card.targets:
         target.errors = note["errors"][target.name]
+        # Earlier versions did not keep these.
+        if "factors" in note:
+            target.factor_68, target.factor_90 = note["factors"][target.name]
     scale = model.network.scales[number] if len(model.network.scales) else model.scale
     assert isinstance(scale, TargetScale)
     return CrystalModel(card, model.network.members[number], scale, model.novelty, model.target)

@@ -125,8 +125,11 @@ def combine_models(
     card.elements = _all_elements(models)
     card.member_scales = not _equal_scales(models)
     scales = [deepcopy(model.scale) for model in models] if card.member_scales else []
-    network = NetworkEnsemble((model.network for model in models), card.consensus, scales)
-    network = network.to(device).eval()
+    widening = torch.tensor(
+        [[target.factor_68 for target in model.card.targets] for model in models]
+    )
+    members = (model.network for model in models)
+    network = NetworkEnsemble(members, card.consensus, scales, widening).to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
     if half:

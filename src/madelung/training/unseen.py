@@ -16,6 +16,7 @@ from madelung.data.store import CrystalStore
 from madelung.errors import TrainingError
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
+from madelung.models.targets import TargetScale
 from madelung.training.batches import InputMemory
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.splits import Membership
@@ -96,11 +97,15 @@ def _some_members(model: CrystalModel, chosen: NDArray[np.int64]) -> CrystalMode
     card = model.card.model_copy()
     card.members = len(chosen)
     card.member_graphs = tuple(model.card.graph_of(member) for member in chosen)
-    scales = [network.scales[member] for member in chosen] if len(network.scales) else []
-    part = NetworkEnsemble((network.members[member] for member in chosen), card.consensus, scales)
+    members = [network.members[member] for member in chosen]
+    if len(network.scales) == 0:
+        part = NetworkEnsemble(members, card.consensus)
+        return CrystalModel(card, part, model.scale, model.novelty, model.target)
+    scales = [scale for scale in network.scales if isinstance(scale, TargetScale)]
+    scales = [scales[member] for member in chosen]
+    part = NetworkEnsemble(members, card.consensus, scales, network.widening[chosen])
     # Outputs are on the scale of the first member.
-    scale = scales[0] if scales else model.scale
-    return CrystalModel(card, part, scale, model.novelty, model.target)
+    return CrystalModel(card, part, scales[0], model.novelty, model.target)
 
 
 def _joined(parts: Sequence[Evaluation]) -> Evaluation:
