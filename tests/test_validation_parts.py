@@ -177,6 +177,26 @@ def test_members_that_share_a_part_predict_it_together(store: CrystalStore, tmp_
                 assert below == pytest.approx(0.5, abs=1e-3)
 
 
+def test_a_crystal_may_teach_one_target_and_validate_another(
+    store: CrystalStore, tmp_path: Path
+) -> None:
+    """Each target follows its own split, so that members have learnt some of each crystal."""
+    both = [TARGET, "formation_energy_peratom"]
+    folders = [tmp_path / f"{seed}" for seed in range(2)]
+    for seed, folder in enumerate(folders):
+        own = settings(target=both, seed=seed, validation_parts=None, epochs=1)
+        Trainer(own, folder).fit(store)
+    labels = resolve_membership(store, own).labels
+    mixed = (labels == "val").any(axis=1) & (labels == "train").any(axis=1)
+    assert mixed.any()
+    result = ensemble_runs(folders, tmp_path / "both", dataset=store.folder)
+    alone = [md.load(folder).card.targets for folder in folders]
+    for column, name in enumerate(both):
+        assert result.errors["val"][name].count == alone[0][column].validation["count"]
+        worst = max(targets[column].validation["mae"] for targets in alone)
+        assert result.errors["val"][name].mae <= worst + 1e-9
+
+
 def test_members_with_other_test_crystals_are_refused() -> None:
     values = np.ones((4, 1))
     parts = [

@@ -8,6 +8,7 @@ docs/theory/ensembles.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,16 @@ def evaluate_unseen(
         What is kept of the crystals; nothing if None.
     """
     joint = joint_membership(memberships)
-    unseen = np.stack([(own.labels != "train").all(axis=1) for own in memberships], axis=1)
-    crystals = joint.members("val")
-    patterns, pattern_of = np.unique(unseen[crystals], axis=0, return_inverse=True)
+    entries = (joint.labels == "val") & np.isfinite(joint.values)
+    unseen = np.stack([own.labels != "train" for own in memberships], axis=2)
+    patterns, pattern_of = np.unique(unseen[entries], axis=0, return_inverse=True)
+    numbers = np.full(entries.shape, -1)
+    numbers[entries] = pattern_of.reshape(-1)
     found = []
     for number, pattern in enumerate(patterns):
-        others = np.delete(np.arange(len(store)), crystals[pattern_of.reshape(-1) == number])
         part = _some_members(model, np.flatnonzero(pattern))
-        found.append(evaluate_members(part, store, joint.without(others), "val", memory=memory))
+        own = replace(joint, labels=np.where(numbers == number, "val", ""))
+        found.append(evaluate_members(part, store, own, "val", memory=memory))
     return _joined(found)
 
 
@@ -109,10 +112,17 @@ def _some_members(model: CrystalModel, chosen: NDArray[np.int64]) -> CrystalMode
 
 
 def _joined(parts: Sequence[Evaluation]) -> Evaluation:
-    indices = np.concatenate([part.indices for part in parts])
-    order = np.argsort(indices)
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])[order]
-        for name in ("truths", "predictions", "expected_errors", "embeddings", "novelty")
-    }
-    return Evaluation(parts[0].targets, indices[order], **arrays)
+    """One evaluation, in which each target of a crystal is from the part that knows its value."""
+    indices = np.unique(np.concatenate([part.indices for part in parts]))
+    names = ("truths", "predictions", "expected_errors")
+    tables = {name: np.full((len(indices), len(parts[0].targets)), np.nan) for name in names}
+    embeddings = np.empty((len(indices), parts[0].embeddings.shape[1]))
+    novelty = np.empty(len(indices))
+    for part in parts:
+        rows = np.searchsorted(indices, part.indices)
+        known = np.isfinite(part.truths)
+        for name, table in tables.items():
+            own = known | np.isnan(table[rows])
+            table[rows] = np.where(own, getattr(part, name), table[rows])
+        embeddings[rows], novelty[rows] = part.embeddings, part.novelty
+    return Evaluation(parts[0].targets, indices, **tables, embeddings=embeddings, novelty=novelty)
