@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ class PairList:
     senders: Tensor
     functions: Tensor
     sections: tuple[int, ...]
+
+    @cached_property
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Functions, starts and senders as arrays on the same memory, of pairs on a CPU."""
+        functions, starts, senders = (
+            part.contiguous().numpy() for part in (self.functions, self.starts, self.senders)
+        )
+        return functions, starts, senders
 
     def to(self, device: Any) -> PairList:
         """Return the same pairs on another device."""

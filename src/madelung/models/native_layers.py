@@ -58,18 +58,10 @@ def pass_natively(layers: Iterable[SumLayer], atoms: Tensor, graph: PairGraph) -
     -------
     (N, features) Tensor
     """
-    near, complete = graph.near, graph.complete
-    pairs = [
-        part.contiguous().numpy()
-        for part in (
-            *(near.functions, near.starts, near.senders),
-            *(complete.functions, complete.starts, complete.senders),
-        )
-    ]
     passed = atoms.contiguous().clone()
     array = passed.numpy()
     for layer in layers:
-        _native_layer(layer).run(array, *pairs)
+        _native_layer(layer).run(array, *graph.near.arrays, *graph.complete.arrays)
     return passed
 
 

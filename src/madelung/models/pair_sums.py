@@ -73,14 +73,8 @@ def _array(tensor: Tensor) -> Any:
     return tensor.view(torch.uint16).numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()
 
 
-def _arrays(pairs: PairList) -> tuple[Any, Any, Any]:
-    parts = (pairs.functions, pairs.starts, pairs.senders)
-    functions, starts, senders = (part.contiguous().numpy() for part in parts)
-    return functions, starts, senders
-
-
 def _native_sums(features: Tensor, pairs: PairList, precision: torch.dtype) -> tuple[Tensor, ...]:
-    functions, starts, senders = _arrays(pairs)
+    functions, starts, senders = pairs.arrays
     sent = _array(features.contiguous())
     sums, begin = [], 0
     for count in pairs.sections:
@@ -92,7 +86,7 @@ def _native_sums(features: Tensor, pairs: PairList, precision: torch.dtype) -> t
 
 
 def _add_natively(gradient: Tensor, pairs: PairList, cotangents: tuple[Tensor, ...]) -> None:
-    functions, starts, senders = _arrays(pairs)
+    functions, starts, senders = pairs.arrays
     begin = 0
     for cotangent in cotangents:
         values = _array(cotangent.contiguous())
