@@ -69,8 +69,8 @@ class ModelCard(BaseModel):
     )
     member_scales: bool = Field(
         False,
-        description="Whether each member scales targets in its own way, as it does where members "
-        "learnt from different crystals.",
+        description="Whether each member scales targets, and is widened, in its own way, as where "
+        "members learnt from different crystals.",
     )
     stored_as: Literal["float32", "float16"] = Field(
         "float32", description="Precision of the network's parameters in the file."

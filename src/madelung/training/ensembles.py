@@ -17,6 +17,7 @@ from madelung.data.dataset import open_dataset
 from madelung.data.index import is_store
 from madelung.data.store import CrystalStore
 from madelung.errors import ModelError, TrainingError
+from madelung.models.card import ModelCard
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
@@ -111,19 +112,7 @@ def combine_models(
     joint_membership(memberships)
     first = models[0]
     device = first.scale.mean.device
-    card = first.card.model_copy(deep=True)
-    card.members, card.consensus, card.weights_sha256 = len(models), "median", ""
-    graphs = tuple(model.card.graph for model in models)
-    card.member_graphs = graphs if len(set(graphs)) > 1 else ()
-    for target in card.targets:
-        target.errors = {}
-    card.training = {
-        name: value for name, value in card.training.items() if name not in FACTS_OF_A_RUN
-    }
-    card.training["members"] = [note_of(model) for model in models]
-    card.training |= _crystal_counts(memberships)
-    card.elements = _all_elements(models)
-    card.member_scales = not _equal_scales(models)
+    card = _combined_card(models, memberships)
     scales = [deepcopy(model.scale) for model in models] if card.member_scales else []
     widening = torch.tensor(
         [[target.factor_68 for target in model.card.targets] for model in models]
@@ -134,12 +123,33 @@ def combine_models(
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
     if half:
         _round_to_half(combined)
-    validation = evaluate_unseen(combined, store, memberships, memory=memory)
+    validation = held_out = evaluate_unseen(combined, store, memberships, memory=memory)
     calibrate(combined, validation)
-    # What is usual is seen by all members together, also of crystals that only some have learnt.
-    held_out = evaluate_members(combined, store, memberships[0], "val", memory=memory)
+    if card.member_scales:
+        # What is usual is told by all members together, of crystals that some have learnt too.
+        held_out = evaluate_members(combined, store, memberships[0], "val", memory=memory)
     learn_novelty(combined, memberships[0], store, held_out, memory=memory)
     return combined, validation
+
+
+def _combined_card(models: Sequence[CrystalModel], memberships: Sequence[Membership]) -> ModelCard:
+    """The card of an ensemble before it is calibrated."""
+    card = models[0].card.model_copy(deep=True)
+    card.members, card.consensus, card.weights_sha256 = len(models), "median", ""
+    graphs = tuple(model.card.graph for model in models)
+    card.member_graphs = graphs if len(set(graphs)) > 1 else ()
+    labels = memberships[0].labels
+    shared = all(np.array_equal(labels, own.labels) for own in memberships)
+    card.member_scales = not (shared and _equal_scales(models))
+    for target in card.targets:
+        target.errors = {}
+    card.training = {
+        name: value for name, value in card.training.items() if name not in FACTS_OF_A_RUN
+    }
+    card.training["members"] = [note_of(model) for model in models]
+    card.training |= _crystal_counts(memberships)
+    card.elements = _all_elements(models)
+    return card
 
 
 def _crystal_counts(memberships: Sequence[Membership]) -> dict[str, Any]:
