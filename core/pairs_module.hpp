@@ -1,12 +1,15 @@
-// Sums over pairs, and layers of networks that are made of them, as Python calls them.
+// Functions of pairs, sums over pairs, and layers of networks that are made of them, as Python calls them.
 #pragma once
 
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "near_functions.hpp"
 #include "variants.hpp"
 
 namespace madelung {
@@ -80,6 +83,51 @@ void define_pairs(nb::module_& module) {
   module.def("pair_gradients", &pair_gradients<T>, "functions"_a.noconvert(), "begin"_a, "starts"_a.noconvert(),
              "senders"_a.noconvert(), "cotangents"_a.noconvert(), "features"_a.noconvert(),
              "Add the vector-Jacobian product of pair_sums to the features.");
+}
+
+// An array that owns what a vector holds.
+template <class T, int dimensions>
+nb::ndarray<nb::numpy, T, nb::ndim<dimensions>, nb::c_contig> owned(std::vector<T>&& values,
+                                                                  std::initializer_list<std::size_t> shape) {
+  auto* kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void* memory) noexcept { delete static_cast<std::vector<T>*>(memory); });
+  return {kept->data(), shape, owner};
+}
+
+// Receivers and senders (orbits) and float32 functions of the pairs within the cutoff, sorted by both.
+inline nb::tuple near_functions(Input<double, 2> cell, Input<double, 2> positions, Input<std::int64_t, 1> first,
+                                Input<std::int64_t, 1> orbit, Input<double, 1> radii, double cutoff, int radial,
+                                int reduced, int angular, int degree) {
+  const std::int64_t atoms = static_cast<std::int64_t>(positions.shape(0));
+  const std::int64_t orbits = static_cast<std::int64_t>(first.shape(0));
+  bool good = cell.shape(0) == 3 && cell.shape(1) == 3 && positions.shape(1) == 3 &&
+              orbit.shape(0) == positions.shape(0) && radii.shape(0) == first.shape(0) && cutoff > 0 && radial >= 0 &&
+              reduced >= 0 && angular >= 0 && degree >= 0 && degree <= 3;
+  for (std::int64_t k = 0; good && k < orbits; ++k) good = first.data()[k] >= 0 && first.data()[k] < atoms;
+  for (std::int64_t k = 0; good && k < atoms; ++k) good = orbit.data()[k] >= 0 && orbit.data()[k] < orbits;
+  for (std::int64_t k = 0; good && k < 3 * atoms; ++k) good = std::isfinite(positions.data()[k]);
+  if (!good) throw nb::value_error("the arrays of a crystal do not fit together");
+  Lattice lattice;
+  if (!reduce(cell.data(), lattice)) throw nb::value_error("the cell has no volume");
+  const NearSettings settings{cutoff, radial, reduced, angular, degree};
+  NearFunctions near(lattice, positions.data(), atoms, orbit.data(), radii.data(), orbits, settings);
+  constexpr double most_images = 1e7;
+  if (!(near.images() < most_images)) throw nb::value_error("the cell is too thin for this cutoff");
+  std::vector<std::int64_t> receivers, senders;
+  std::vector<float> functions;
+  for (std::int64_t i = 0; i < orbits; ++i) {
+    near.receive(first.data()[i]);
+    std::sort(near.senders().begin(), near.senders().end());
+    for (const std::int64_t sender : near.senders()) {
+      receivers.push_back(i);
+      senders.push_back(sender);
+      for (int d = 0; d < settings.count(); ++d) functions.push_back(static_cast<float>(near.of(sender)[d]));
+    }
+  }
+  const std::size_t pairs = receivers.size();
+  return nb::make_tuple(owned<std::int64_t, 1>(std::move(receivers), {pairs}),
+                        owned<std::int64_t, 1>(std::move(senders), {pairs}),
+                        owned<float, 2>(std::move(functions), {pairs, static_cast<std::size_t>(settings.count())}));
 }
 
 using Weights = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -182,6 +230,9 @@ class SumLayerWeights {
 
 inline void define_layers(nb::module_& module) {
   using namespace nb::literals;
+  module.def("near_functions", &near_functions, "cell"_a, "positions"_a, "first"_a, "orbit"_a, "radii"_a, "cutoff"_a,
+             "radial"_a, "reduced"_a, "angular"_a, "degree"_a,
+             "Receivers, senders and float32 functions of the near pairs of orbits, of which `first` has an atom each.");
   nb::class_<SumLayerWeights>(module, "SumLayer", "A layer of a SumNet whose weights are fixed.")
       .def(nb::init<std::vector<Weights>, std::ptrdiff_t, float, float>(), "arrays"_a, "features"_a, "epsilon"_a,
            "invariant_epsilon"_a)

@@ -15,11 +15,11 @@ from madelung.examples import EXAMPLE_NAMES
 from madelung.graph_settings import PairSettings
 from madelung.inputs import build_input
 from madelung.models import native_layers
-from madelung.models.core import native_core
 from madelung.models.native_layers import pass_natively, passes_natively
 from madelung.models.networks import build_network
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
+from madelung.native_core import native_core
 from madelung.pair_graph import PairGraph
 
 pytestmark = needs_core

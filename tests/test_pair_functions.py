@@ -11,10 +11,12 @@ import torch
 from ase.data import covalent_radii
 from hypothesis import given
 from hypothesis import strategies as st
+from judging import needs_core
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 import madelung as md
+from madelung import pair_functions as module
 from madelung.graph_settings import PairSettings
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumLayer
@@ -267,3 +269,61 @@ def test_an_atom_without_neighbours_has_complete_sums_alone() -> None:
     made = pair_functions(crystal, SETTINGS)
     assert made.functions.shape == (0, sum(near_sections(SETTINGS))) and made.sums.shape[0] == 1
     assert np.isfinite(md.load("formation-energy").predict(crystal).value)
+
+
+@needs_core
+@pytest.mark.parametrize(
+    "variant",
+    [
+        SETTINGS,
+        PairSettings(cutoff=5.0, degree=3, angular=3, radial=7),
+        PairSettings(degree=0, reduced=0, radial=5),
+        PairSettings(degree=1, radial=1, angular=2, symmetry_tolerance=0.0),
+    ],
+)
+def test_the_core_sums_what_numpy_does(
+    variant: PairSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of real crystals, sheared and moved out of their cells, and of atoms on one site."""
+    crystals = [record.crystal for record in md.open_dataset("example:jarvis")][:60]
+    generator = np.random.default_rng(0)
+    shear = np.array([[1, 0, 0], [3, 1, 0], [-2, 5, 1]])
+    for crystal in crystals[:20]:
+        moved = (
+            crystal.positions + generator.integers(-9, 9, crystal.positions.shape) @ crystal.cell
+        )
+        crystals.append(
+            md.Crystal(cell=shear @ crystal.cell, positions=moved, numbers=crystal.numbers)
+        )
+    crystals.append(md.Crystal(cell=4.0 * np.eye(3), positions=np.zeros((2, 3)), numbers=[6, 8]))
+    found = [pair_functions(crystal, variant) for crystal in crystals]
+    monkeypatch.setattr(module, "native_core", lambda: None)
+    for crystal, one in zip(crystals, found, strict=True):
+        other = pair_functions(crystal, variant)
+        np.testing.assert_array_equal(one.receivers, other.receivers)
+        np.testing.assert_array_equal(one.senders, other.senders)
+        np.testing.assert_allclose(one.functions, other.functions, rtol=1e-5, atol=2e-6)
+
+
+@needs_core
+def test_the_core_refuses_what_does_not_fit() -> None:
+    """Nothing outside of the arrays is read."""
+    core = module.native_core()
+    numbers = (6.0, 4, 2, 2, 1)
+    cell, positions = 4.0 * np.eye(3), np.zeros((2, 3))
+    first, orbit, radii = np.array([0, 1]), np.array([0, 1]), np.ones(2)
+    core.near_functions(cell, positions, first, orbit, radii, *numbers)
+    for wrong in (
+        (cell[:2], positions, first, orbit, radii),
+        (cell, positions[:1], first, orbit, radii),
+        (cell, positions, np.array([0, 2]), orbit, radii),
+        (cell, positions, first, np.array([0, -1]), radii),
+        (cell, positions, first, orbit, radii[:1]),
+        (cell, np.full((2, 3), np.nan), first, orbit, radii),
+    ):
+        with pytest.raises(ValueError, match="do not fit together"):
+            core.near_functions(*wrong, *numbers)
+    with pytest.raises(ValueError, match="no volume"):
+        core.near_functions(np.ones((3, 3)), positions, first, orbit, radii, *numbers)
+    with pytest.raises(ValueError, match="too thin"):
+        core.near_functions(1e-3 * np.eye(3), positions, first, orbit, radii, *numbers)

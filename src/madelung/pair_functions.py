@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from madelung.crystal import Crystal
 from madelung.errors import ToleranceWarning
 from madelung.graph_settings import PairSettings
 from madelung.layers import area_per_atom
+from madelung.native_core import native_core
 from madelung.orbits import atom_orbits
 from madelung.primitive import primitive_crystal
 from madelung.sums.complete import complete_sums
@@ -208,8 +210,29 @@ def _complete(orbits: _Orbits, settings: PairSettings, threads: int) -> NDArray[
 
 def _near(
     crystal: Crystal, settings: PairSettings, first: NDArray[np.int64], orbit: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
     """Pairs with images in reach: receivers, senders and (P, D) sums of functions over these."""
+    radii = covalent_radii()[np.asarray(crystal.numbers)[first]]
+    core = native_core()
+    if core is None:
+        return _near_by_numpy(crystal, settings, first, orbit, radii)
+    receivers, senders, functions = core.near_functions(
+        np.ascontiguousarray(to_numpy(crystal.cell)),
+        np.ascontiguousarray(to_numpy(crystal.positions)),
+        *(np.ascontiguousarray(first), np.ascontiguousarray(orbit), radii),
+        *(settings.cutoff, settings.radial, settings.reduced, settings.angular, settings.degree),
+    )
+    return receivers, senders, functions
+
+
+def _near_by_numpy(
+    crystal: Crystal,
+    settings: PairSettings,
+    first: NDArray[np.int64],
+    orbit: NDArray[np.int64],
+    radii: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The same without the core."""
     from vesin import NeighborList
 
     search = NeighborList(cutoff=settings.cutoff, full_list=True, n_threads=1)
@@ -221,8 +244,6 @@ def _near(
     i, j = np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64)
     chosen = (place[i] >= 0) & (distance > 0.0)
     receivers, senders = place[i[chosen]], orbit[j[chosen]]
-    numbers = np.asarray(crystal.numbers)[first]
-    radii = covalent_radii()[numbers]
     contributions = _contributions(
         distance[chosen], vector[chosen], radii[receivers] + radii[senders], settings
     )

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from madelung.models.core import native_core
+from madelung.native_core import native_core
 from madelung.pair_graph import PairGraph
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from madelung.models.core import native_core
+from madelung.native_core import native_core
 from madelung.pair_graph import PairList
 
 __all__ = ["pair_sums"]
