@@ -47,6 +47,7 @@ struct Linear {
   const float* weight;  // outputs x inputs
   const float* bias;
   std::ptrdiff_t outputs, inputs;
+  const std::uint16_t* half = nullptr;  // the same weights in half precision, where that holds them exactly
 };
 
 // Mean and variance are those of the row itself where none are given.
@@ -85,6 +86,8 @@ struct Variant {
   void (*pair_gradients_low)(const PairJob&, const std::uint16_t* cotangents, float* features);
   // Changes the features of receivers, which are the senders too; near.count functions are scalars, the others follow.
   void (*sum_layer)(const SumLayer&, const PairJob& near, const PairJob& complete, float* atoms);
+  // Writes numbers in half precision; false where that does not hold one of them, or is no faster here.
+  bool (*halve)(const float* numbers, std::ptrdiff_t count, std::uint16_t* half);
 };
 
 extern const Variant portable_variant;

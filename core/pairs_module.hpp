@@ -174,7 +174,8 @@ class WeightReader {
   }
 };
 
-// A layer on the weights in Python's arrays, which are kept alive and may change.
+// A layer on the weights in Python's arrays, which are kept alive. Of matrices that half precision holds exactly, as it
+// does those of models that are stored so, it is a copy in that.
 class SumLayerWeights {
  public:
   SumLayerWeights(std::vector<Weights> arrays, std::ptrdiff_t features, float epsilon, float invariant_epsilon)
@@ -200,6 +201,8 @@ class SumLayerWeights {
     layer_.hidden = reader.linear(invariants + features, true);
     layer_.update = reader.linear(layer_.hidden.outputs, true);
     WeightReader::require(layer_.gate.outputs == invariants && layer_.update.outputs == features);
+    for (Linear* map : {&layer_.sender, &layer_.scalars, &layer_.gate, &layer_.hidden, &layer_.update}) halve(*map);
+    for (int d = 0; d < layer_.degrees; ++d) halve(layer_.tensors[d]);
   }
 
   // Changes the features of atoms by the pairs that they have.
@@ -225,7 +228,15 @@ class SumLayerWeights {
 
  private:
   std::vector<Weights> arrays_;
+  std::vector<std::vector<std::uint16_t>> halves_;
   SumLayer layer_;
+
+  void halve(Linear& map) {
+    std::vector<std::uint16_t> half(static_cast<std::size_t>(map.outputs * map.inputs));
+    if (!variants().chosen()->halve(map.weight, map.outputs * map.inputs, half.data())) return;
+    halves_.push_back(std::move(half));
+    map.half = halves_.back().data();
+  }
 };
 
 inline void define_layers(nb::module_& module) {

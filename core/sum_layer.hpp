@@ -53,11 +53,39 @@ struct Rows {
   float* operator[](std::ptrdiff_t row) const { return data + row * stride; }
 };
 
+#if defined(__F16C__)
+inline constexpr bool knows_halves = true;
+inline Floats load_floats(const std::uint16_t* from) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#else
+  return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#endif
+}
+inline float single(std::uint16_t value) { return _cvtsh_ss(value); }
+inline std::uint16_t halved(float value) { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
+#else
+// Without instructions for it, to widen half precision takes longer than to read single precision.
+inline constexpr bool knows_halves = false;
+inline Floats load_floats(const std::uint16_t*) { return Floats{}; }
+inline float single(std::uint16_t) { return 0; }
+inline std::uint16_t halved(float) { return 0; }
+#endif
+inline float single(float value) { return value; }
+
+inline bool halve(const float* numbers, std::ptrdiff_t count, std::uint16_t* half) {
+  for (std::ptrdiff_t n = 0; knows_halves && n < count; ++n) {
+    half[n] = halved(numbers[n]);
+    if (!(single(half[n]) == numbers[n])) return false;
+  }
+  return knows_halves;
+}
+
 // out[n][o] = bias[o] + sum over i of in[n][i] weight[o][i], for so many rows n and outputs o at a time.
-template <int rows, int outputs>
-void multiply_block(const Rows& in, const Linear& map, std::ptrdiff_t first, const Rows& out) {
+template <int rows, int outputs, class Weight>
+void multiply_block(const Rows& in, const Linear& map, const Weight* all, std::ptrdiff_t first, const Rows& out) {
   Floats total[outputs][rows] = {};
-  const float* weight = map.weight + first * map.inputs;
+  const Weight* weight = all + first * map.inputs;
   const std::ptrdiff_t whole = map.inputs / lanes * lanes;
   for (std::ptrdiff_t i = 0; i < whole; i += lanes) {
     Floats own[rows];
@@ -70,25 +98,34 @@ void multiply_block(const Rows& in, const Linear& map, std::ptrdiff_t first, con
   for (int o = 0; o < outputs; ++o)
     for (int n = 0; n < rows; ++n) {
       float result = sum(total[o][n]) + (map.bias == nullptr ? 0.0f : map.bias[first + o]);
-      for (std::ptrdiff_t i = whole; i < map.inputs; ++i) result += weight[o * map.inputs + i] * in[n][i];
+      for (std::ptrdiff_t i = whole; i < map.inputs; ++i) result += single(weight[o * map.inputs + i]) * in[n][i];
       out[n][first + o] = result;
     }
 }
 
-template <int outputs>
-void multiply_outputs(Rows in, std::ptrdiff_t rows, const Linear& map, std::ptrdiff_t first, Rows out) {
+template <int outputs, class Weight>
+void multiply_outputs(Rows in, std::ptrdiff_t rows, const Linear& map, const Weight* all, std::ptrdiff_t first,
+                      Rows out) {
   for (; rows >= 4; rows -= 4, in.data += 4 * in.stride, out.data += 4 * out.stride)
-    multiply_block<4, outputs>(in, map, first, out);
-  if (rows == 3) multiply_block<3, outputs>(in, map, first, out);
-  if (rows == 2) multiply_block<2, outputs>(in, map, first, out);
-  if (rows == 1) multiply_block<1, outputs>(in, map, first, out);
+    multiply_block<4, outputs>(in, map, all, first, out);
+  if (rows == 3) multiply_block<3, outputs>(in, map, all, first, out);
+  if (rows == 2) multiply_block<2, outputs>(in, map, all, first, out);
+  if (rows == 1) multiply_block<1, outputs>(in, map, all, first, out);
 }
 
-// Weights come from memory once, however many rows there are.
-inline void multiply(const Rows& in, std::ptrdiff_t rows, const Linear& map, const Rows& out) {
+// Weights come from memory once, however many rows there are: to read them takes much of the time.
+template <class Weight>
+void multiply_by(const Rows& in, std::ptrdiff_t rows, const Linear& map, const Weight* all, const Rows& out) {
   std::ptrdiff_t o = 0;
-  for (; o + 4 <= map.outputs; o += 4) multiply_outputs<4>(in, rows, map, o, out);
-  for (; o < map.outputs; ++o) multiply_outputs<1>(in, rows, map, o, out);
+  for (; o + 4 <= map.outputs; o += 4) multiply_outputs<4>(in, rows, map, all, o, out);
+  for (; o < map.outputs; ++o) multiply_outputs<1>(in, rows, map, all, o, out);
+}
+
+inline void multiply(const Rows& in, std::ptrdiff_t rows, const Linear& map, const Rows& out) {
+  if (knows_halves && map.half != nullptr)
+    multiply_by(in, rows, map, map.half, out);
+  else
+    multiply_by(in, rows, map, map.weight, out);
 }
 
 // Layer normalisation of a row.

@@ -16,9 +16,9 @@ struct State {
 
 static bool runs_here() {
 #if defined(__AVX512F__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("f16c");
 #elif defined(__AVX2__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 #else
   return true;
 #endif
@@ -52,6 +52,7 @@ extern const Variant MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
     MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
     MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::forward,   MADELUNG_VARIANT::backward,
     MADELUNG_VARIANT::pair_sums,     MADELUNG_VARIANT::pair_sums, MADELUNG_VARIANT::pair_gradients,
-    MADELUNG_VARIANT::pair_gradients, MADELUNG_VARIANT::sum_layer};
+    MADELUNG_VARIANT::pair_gradients, MADELUNG_VARIANT::sum_layer,
+    MADELUNG_VARIANT::halve};
 
 }  // namespace madelung

@@ -60,11 +60,15 @@ def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     core.set_instruction_set(before)
 
 
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize(("size", "inputs"), SIZES)
 def test_the_features_are_those_of_pytorch(
-    instruction_set: str, size: SumNetSettings, inputs: PairSettings
+    instruction_set: str, size: SumNetSettings, inputs: PairSettings, half: bool
 ) -> None:
+    """Also of weights that half precision holds, which the core reads from a copy."""
     network = trained_network(size, inputs)
+    if half:
+        network.half().float()
     crystals = [md.example(name) for name in EXAMPLE_NAMES]
     lonely = md.Crystal(cell=20.0 * np.eye(3), positions=np.zeros((1, 3)), numbers=[18])
     for group in (crystals, [lonely], *([crystal] for crystal in crystals)):
@@ -131,6 +135,8 @@ def test_only_predictions_of_small_crystals_are_left_to_the_core(
             assert not passes_natively(network, few)
         assert not passes_natively(network.train(), few)
         network.eval()
+        # Nobody would know of it if these weights were changed.
+        assert not passes_natively(trained_network(size, inputs), few)
         monkeypatch.setattr(native_layers, "native_core", lambda: None)
         assert not passes_natively(network, few)
 

@@ -25,8 +25,10 @@ __all__ = ["pass_natively", "passes_natively"]
 _MOST_ORBITS = 64
 # A dictionary of a module's tensors, and the name of one: a look-up through modules takes longer.
 _Slot = tuple[dict[str, Any], str]
-# For each layer where its weights are found, where they were in memory, and the core's layer.
-_made: WeakKeyDictionary[nn.Module, tuple[list[_Slot], list[int], Any]] = WeakKeyDictionary()
+# For each layer where its weights are found, where they were in memory and how often changed, and
+# the core's layer.
+_Made = tuple[list[_Slot], list[tuple[int, int]], Any]
+_made: WeakKeyDictionary[nn.Module, _Made] = WeakKeyDictionary()
 
 
 def passes_natively(network: nn.Module, atoms: Tensor) -> bool:
@@ -35,6 +37,8 @@ def passes_natively(network: nn.Module, atoms: Tensor) -> bool:
         not network.training
         and not torch.is_grad_enabled()
         and atoms.dtype is torch.float32
+        # PyTorch does not count changes of tensors that were made for inference alone.
+        and not next(network.parameters()).is_inference()
         and atoms.device.type == "cpu"
         and len(atoms) <= _MOST_ORBITS
         and not torch.is_autocast_enabled("cpu")
@@ -66,17 +70,17 @@ def pass_natively(layers: Iterable[SumLayer], atoms: Tensor, graph: PairGraph) -
 
 
 def _native_layer(layer: SumLayer) -> Any:
-    """The core's layer on the memory of the weights, made again where they have moved."""
+    """The core's layer, made again where weights have moved or were changed."""
     known = _made.get(layer)
     slots = _slots(layer) if known is None else known[0]
     weights = [tensors[name] for tensors, name in slots]
-    places = [weight.data_ptr() for weight in weights]
-    if known is None or known[1] != places:
+    states = [(weight.data_ptr(), weight._version) for weight in weights]
+    if known is None or known[1] != states:
         arrays = [weight.detach().numpy() for weight in weights]
         native = native_core().SumLayer(
             arrays, layer.norm.weight.shape[0], layer.norm.eps, layer.invariant_norm.eps
         )
-        known = _made[layer] = (slots, places, native)
+        known = _made[layer] = (slots, states, native)
     return known[2]
 
 
