@@ -40,6 +40,7 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("formation-energy", "sumnet-energies", "formation_energy_peratom"),
     ShippedModel("total-energy", "sumnet-energies", "optb88vdw_total_energy"),
     ShippedModel("band-gap", "sumnet-energies", "optb88vdw_bandgap"),
+    ShippedModel("mbj-band-gap", "sumnet-mbj", "mbj_bandgap"),
     ShippedModel("energy-above-hull", "sumnet-hull", "ehull"),
     ShippedModel("bulk-modulus", "sumnet-elastic", "bulk_modulus_kv"),
     ShippedModel("shear-modulus", "sumnet-elastic", "shear_modulus_gv"),
