@@ -95,10 +95,13 @@ def test_large_values_do_not_overflow() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3 * float(expected.abs().max()))
 
 
-def test_weights_that_change_are_seen() -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_that_change_are_seen(half: bool) -> None:
     """In place, as an optimiser changes them, by loading others, and where they move."""
     size, inputs = SIZES[0]
     network, other = trained_network(size, inputs), trained_network(size, inputs)
+    if half:
+        network, other = network.half().float(), other.half().float()
     graph = build_input(md.example("SiO2"), inputs)
 
     def check() -> torch.Tensor:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from scipy.stats import laplace
 
 import madelung as md
 from madelung.data.store import CrystalStore
+from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import Prediction
 from madelung.training.ensemble_members import read_members
-from madelung.training.ensembles import ensemble_runs
+from madelung.training.ensembles import combine_models, ensemble_runs
+from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.splits import Membership, resolve_membership
 from madelung.training.trainer import Trainer
@@ -195,6 +198,22 @@ def test_a_crystal_may_teach_one_target_and_validate_another(
         assert result.errors["val"][name].count == alone[0][column].validation["count"]
         worst = max(targets[column].validation["mae"] for targets in alone)
         assert result.errors["val"][name].mae <= worst + 1e-9
+
+
+def test_members_of_other_crystals_are_widened_though_their_scales_are_equal(
+    store: CrystalStore, runs: list[Path]
+) -> None:
+    """As those of frequencies are, whatever was learnt."""
+    memberships = [prepare(store, settings(seed=seed)).membership for seed in range(2)]
+    first = md.load(runs[0])
+    models = [first, deepcopy(first)]
+    models[1].card.targets[0].factor_68 *= 2.0
+    apart, _ = combine_models(models, store, memberships)
+    assert apart.card.member_scales
+    assert isinstance(apart.network, NetworkEnsemble)
+    assert apart.network.widening[1] == pytest.approx(2.0 * apart.network.widening[0])
+    shared, _ = combine_models(models, store, memberships[:1] * 2)
+    assert not shared.card.member_scales
 
 
 def test_members_with_other_test_crystals_are_refused() -> None:
