@@ -23,7 +23,8 @@ struct Shape {
   std::size_t rows, columns;
 };
 
-// Pairs that send `features` (atoms x numbers), of whose functions so many as `sums` (receivers x functions) says count.
+// Pairs that send `features` (atoms x numbers), and of whose functions so many count as `sums` (receivers x functions)
+// has.
 inline PairJob pair_job(const Input<float, 2>& functions, std::size_t begin, const Input<std::int64_t, 1>& starts,
                         const Input<std::int64_t, 1>& senders, Shape features, Shape sums) {
   const std::size_t pairs = functions.shape(0), receivers = sums.rows, count = sums.columns;
@@ -115,13 +116,16 @@ inline nb::tuple near_functions(Input<double, 2> cell, Input<double, 2> position
   if (!(near.images() < most_images)) throw nb::value_error("the cell is too thin for this cutoff");
   std::vector<std::int64_t> receivers, senders;
   std::vector<float> functions;
-  for (std::int64_t i = 0; i < orbits; ++i) {
-    near.receive(first.data()[i]);
-    std::sort(near.senders().begin(), near.senders().end());
-    for (const std::int64_t sender : near.senders()) {
-      receivers.push_back(i);
-      senders.push_back(sender);
-      for (int d = 0; d < settings.count(); ++d) functions.push_back(static_cast<float>(near.of(sender)[d]));
+  {
+    const nb::gil_scoped_release release;
+    for (std::int64_t i = 0; i < orbits; ++i) {
+      near.receive(first.data()[i]);
+      std::sort(near.senders().begin(), near.senders().end());
+      for (const std::int64_t sender : near.senders()) {
+        receivers.push_back(i);
+        senders.push_back(sender);
+        for (int d = 0; d < settings.count(); ++d) functions.push_back(static_cast<float>(near.of(sender)[d]));
+      }
     }
   }
   const std::size_t pairs = receivers.size();
@@ -243,7 +247,7 @@ inline void define_layers(nb::module_& module) {
   using namespace nb::literals;
   module.def("near_functions", &near_functions, "cell"_a, "positions"_a, "first"_a, "orbit"_a, "radii"_a, "cutoff"_a,
              "radial"_a, "reduced"_a, "angular"_a, "degree"_a,
-             "Receivers, senders and float32 functions of the near pairs of orbits, of which `first` has an atom each.");
+             "Receivers, senders and float32 functions of the near pairs of orbits; `first` is an atom of each.");
   nb::class_<SumLayerWeights>(module, "SumLayer", "A layer of a SumNet whose weights are fixed.")
       .def(nb::init<std::vector<Weights>, std::ptrdiff_t, float, float>(), "arrays"_a, "features"_a, "epsilon"_a,
            "invariant_epsilon"_a)

@@ -31,7 +31,7 @@ inline Floats exponential(Floats x) {
   const Floats shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;  // 1.5 * 2^23 rounds to integers
   const Floats rest = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   Floats value = rest * (1.0f / 5040) + 1.0f / 720;
-  for (const float coefficient : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) value = value * rest + coefficient;
+  for (const float next : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) value = value * rest + next;
   return (Floats)((Integers)value + ((Integers)shifted << 23));
 }
 
