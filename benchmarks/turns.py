@@ -4,9 +4,10 @@
         --initial base --folds 2
 
 The test crystals of DATASET are left out. What is left is divided into five; each fifth is tested
-once by an ensemble that learnt from the others, as often as ``--folds`` says. Members are mixed as
-their networks say, and after each has been widened by its own validation
-(docs/theory/ensembles.md). Writes ``run.json``. Runs stay in ``--work``, and are not made again.
+once by an ensemble that learnt from the others, as often as ``--folds`` says. Compared are what
+ensembles do, each member widened by its own validation (docs/theory/ensembles.md); that with the
+members' spread added; and with the spread, but members as they are. Writes ``run.json``. Runs stay
+in ``--work``, and are not made again.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from records import ROOT, header, versions, write_json
 
 import madelung as md
 from madelung.data.records import Record
 from madelung.data.store import CrystalStore, write_store
-from madelung.models.ensemble import NetworkEnsemble
+from madelung.models.laplace_mixture import expected_error, mixture_median
 from madelung.models.model import CrystalModel
 from madelung.training.batches import InputMemory
-from madelung.training.calibration import calibrate
-from madelung.training.ensembles import combine_models
-from madelung.training.evaluation import evaluate_members, target_errors
+from madelung.training.calibration import conformal_quantile
+from madelung.training.evaluation import Evaluation, evaluate_members, target_errors
 from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
-from madelung.training.unseen import evaluate_unseen
 
 FIFTHS = 5
+Values = NDArray[np.float64]
 
 
 def without_test_crystals(dataset: CrystalStore, target: str, folder: Path) -> CrystalStore:
@@ -76,31 +77,39 @@ def members_of(
 def measure(
     store: CrystalStore, members: list[tuple[CrystalModel, TrainingSettings]], memory: InputMemory
 ) -> dict[str, Any]:
-    """Test an ensemble of members as they are, and after each was widened by its validation."""
-    memberships = [prepare(store, own).membership for _, own in members]
-    models = [model for model, _ in members]
-    ensemble, validation = combine_models(models, store, memberships, memory=memory)
-    network = ensemble.network
-    assert isinstance(network, NetworkEnsemble)
-    found = {}
-    for way in ("widened", "as they are"):
-        if way == "as they are":
-            network.widening.fill_(1.0)
-            validation = evaluate_unseen(ensemble, store, memberships, memory=memory)
-            calibrate(ensemble, validation)
-        test = evaluate_members(ensemble, store, memberships[0], "test", memory=memory)
-        (card,) = ensemble.card.targets
-        expected = test.expected_errors[:, 0]
-        errors = target_errors(
-            test.truths[:, 0],
-            test.predictions[:, 0],
-            card.factor_68 * expected,
-            card.factor_90 * expected,
-        )
-        half_width = float((card.factor_90 * expected).mean())
-        found[way] = {**errors.as_object(), "mean_half_width_90": half_width}
-    factors = [model.card.targets[0].factor_68 for model in models]
-    return {"crystals": len(test.truths), "members_factor_68": factors, **found}
+    """Test an ensemble of members in the three ways."""
+    parts: dict[str, list[Evaluation]] = {"val": [], "test": []}
+    for model, own in members:
+        membership = prepare(store, own).membership
+        for part, found in parts.items():
+            found.append(evaluate_members(model, store, membership, part, memory=memory))
+    factors = np.array([model.card.targets[0].factor_68 for model, _ in members])
+    ways = {
+        "widened": judge(parts, factors, spread=False),
+        "widened, with spread": judge(parts, factors, spread=True),
+        "with spread": judge(parts, np.ones_like(factors), spread=True),
+    }
+    count = len(parts["test"][0].indices)
+    return {"crystals": count, "members_factor_68": factors.tolist(), **ways}
+
+
+def judge(parts: dict[str, list[Evaluation]], factors: Values, *, spread: bool) -> dict[str, Any]:
+    """Calibrate by the crystals that each member has not learnt from, and test all together."""
+    ratios = np.concatenate(
+        [
+            np.abs(own.predictions - own.truths)[:, 0] / (factor * own.expected_errors[:, 0])
+            for own, factor in zip(parts["val"], factors, strict=True)
+        ]
+    )
+    values = np.stack([own.predictions[:, 0] for own in parts["test"]])
+    scales = np.stack([own.expected_errors[:, 0] for own in parts["test"]]) * factors[:, None]
+    centres, widths = torch.from_numpy(values), torch.from_numpy(scales)
+    median = mixture_median(centres, widths)
+    expected = expected_error(centres, widths, median).numpy() if spread else scales.mean(0)
+    low, high = (conformal_quantile(ratios, share) * expected for share in (0.68, 0.90))
+    truths = parts["test"][0].truths[:, 0]
+    errors = target_errors(truths, median.numpy(), low, high).as_object()
+    return {**errors, "mean_half_width_90": float(high.mean())}
 
 
 def main() -> int:

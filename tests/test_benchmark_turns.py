@@ -36,7 +36,10 @@ def test_turns_are_judged_by_training_crystals_alone(
     assert turns.main() == 0
     record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
     (fold,) = record["folds"]
-    assert fold["widened"]["count"] == fold["as they are"]["count"] == fold["crystals"]
+    assert fold["widened"]["count"] == fold["with spread"]["count"] == fold["crystals"]
+    assert fold["widened"]["mae"] == fold["widened, with spread"]["mae"]
+    widths = [fold[way]["mean_half_width_90"] for way in ("widened", "widened, with spread")]
+    assert widths[0] < widths[1]
     own = md.open_dataset(tmp_path / "work" / "store")
     tested = {
         name for name, part in zip(store.ids, store.split(target), strict=True) if part == "test"

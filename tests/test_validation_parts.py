@@ -132,6 +132,10 @@ def test_members_keep_the_scales_of_what_they_learnt(
         strict=True,
     ):
         assert mass_below(whole.value, predictions) == pytest.approx(0.5, abs=1e-3)
+        # What they expect holds their disagreement already.
+        expected = np.mean([one.uncertainty for one in predictions])
+        factor = ensemble.card.targets[0].factor_68
+        assert whole.uncertainty / factor == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_card_counts_all_that_was_learnt(store: CrystalStore, together: Path) -> None:

@@ -73,7 +73,8 @@ class NetworkEnsemble(nn.Module):
         values : (B, outputs)
             What the members agree on.
         log_scales : (B, outputs)
-            Logarithms of the expected absolute errors: what the members expect, and their spread.
+            Logarithms of the expected absolute errors: what the members expect, and their spread
+            where that does not hold it already.
         embedding : (B, features)
             Mean over the members.
         """
@@ -93,6 +94,10 @@ class NetworkEnsemble(nn.Module):
             return values.mean(0), 0.5 * torch.log(expected + 0.5 * spread), embedding
         scales = torch.exp(log_scales)
         median = mixture_median(values, scales)
+        if len(self.scales):
+            # What a member expects was measured on crystals that were new to it, and holds already
+            # by how much members differ.
+            return median, torch.log(scales.mean(0)), embedding
         return median, torch.log(expected_error(values, scales, median)), embedding
 
     def _on_one_scale(

@@ -13,7 +13,7 @@ from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.processes import Processes
 from madelung.training.splits import Membership
 
-__all__ = ["calibrate", "learn_novelty"]
+__all__ = ["calibrate", "conformal_quantile", "learn_novelty"]
 
 # Crystals from which the spread of the training embeddings is learnt.
 _EMBEDDED = 5000
@@ -26,7 +26,7 @@ def calibrate(model: CrystalModel, validation: Evaluation) -> None:
         errors = np.abs(validation.predictions[rows, column] - validation.truths[rows, column])
         ratios = errors / validation.expected_errors[rows, column]
         card.factor_68, card.factor_90 = (
-            _conformal_quantile(ratios, share) for share in (0.68, 0.90)
+            conformal_quantile(ratios, share) for share in (0.68, 0.90)
         )
 
 
@@ -69,8 +69,8 @@ def learn_novelty(
     model.novelty = Novelty.fit(embedded.embeddings, validation.embeddings).to(device)
 
 
-def _conformal_quantile(ratios: NDArray[np.float64], share: float) -> float:
-    """Quantile that a further ratio stays below with at least this probability.
+def conformal_quantile(ratios: NDArray[np.float64], share: float) -> float:
+    """Return the quantile that a further ratio stays below with at least this probability.
 
     V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World" (2005): the
     ceil((n + 1) share)-th smallest of n exchangeable values.
