@@ -67,6 +67,28 @@ struct SumLayer {
   Linear sender, scalars, tensors[3], gate, hidden, update;
 };
 
+// A linear map for many rows: its matrix is transposed, and rows of that are whole vectors long, filled up with zeros.
+struct Columns {
+  const float* weight;  // inputs x length
+  const float* bias;    // length
+  std::ptrdiff_t length, inputs;
+};
+
+// The network that chooses the springs of bonds, and the constants of equation 4 of docs/theory/springs.md.
+struct SpringNetwork {
+  Linear end, strength;
+  Columns first, second;
+  float reach, nearest, farthest, average, decay;
+};
+
+// Kinds of bonds between orbits: what is at their ends, and their length.
+struct SpringKinds {
+  const std::int64_t* ends;  // kinds x 2
+  const float* distances;
+  std::ptrdiff_t count, orbits;
+  const float* radii;  // of the orbits
+};
+
 // Memory that one thread keeps from crystal to crystal.
 struct Workspace;
 
@@ -86,6 +108,8 @@ struct Variant {
   void (*pair_gradients_low)(const PairJob&, const std::uint16_t* cotangents, float* features);
   // Changes the features of receivers, which are the senders too; near.count functions are scalars, the others follow.
   void (*sum_layer)(const SumLayer&, const PairJob& near, const PairJob& complete, float* atoms);
+  // The strengths of springs of each kind along and across it, from the features of the orbits.
+  void (*spring_strengths)(const SpringNetwork&, const SpringKinds&, const float* atoms, float* along, float* across);
   // Writes numbers in half precision; false where that does not hold one of them, or is no faster here.
   bool (*halve)(const float* numbers, std::ptrdiff_t count, std::uint16_t* half);
 };

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "pairs_module.hpp"
+#include "springs_module.hpp"
 #include "variants.hpp"
 
 namespace nb = nanobind;
@@ -180,65 +181,6 @@ nb::tuple gradient(Input<double, 3> cells, Input<double, 2> positions, Input<std
   return nb::make_tuple(by_position, by_cell, by_parameter);
 }
 
-using Features = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Sums = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-PairJob pair_job(const Input<float, 2>& functions, std::size_t begin, const Input<std::int64_t, 1>& starts,
-                 const Input<std::int64_t, 1>& senders, const Features& features, const Sums<T>& sums) {
-  const std::size_t pairs = functions.shape(0), atoms = features.shape(0), count = sums.shape(1);
-  bool good = starts.shape(0) == sums.shape(0) + 1 && starts.data()[0] == 0 && senders.shape(0) == pairs &&
-              starts.data()[sums.shape(0)] == static_cast<std::int64_t>(pairs) &&
-              begin + count <= functions.shape(1) && sums.shape(2) == features.shape(1);
-  for (std::size_t i = 0; good && i < sums.shape(0); ++i) good = starts.data()[i] <= starts.data()[i + 1];
-  for (std::size_t p = 0; good && p < pairs; ++p)
-    good = senders.data()[p] >= 0 && senders.data()[p] < static_cast<std::int64_t>(atoms);
-  if (!good) throw nb::value_error("the arrays of pairs do not fit together");
-  return {functions.data() + begin,
-          static_cast<std::ptrdiff_t>(functions.shape(1)),
-          static_cast<std::ptrdiff_t>(count),
-          starts.data(),
-          senders.data(),
-          static_cast<std::ptrdiff_t>(sums.shape(0)),
-          static_cast<std::ptrdiff_t>(features.shape(1)),
-          static_cast<std::ptrdiff_t>(count)};
-}
-
-template <class T>
-void pair_sums(Input<float, 2> functions, std::size_t begin, Input<std::int64_t, 1> starts,
-               Input<std::int64_t, 1> senders, Features features, Sums<T> sums) {
-  const PairJob job = pair_job(functions, begin, starts, senders, features, sums);
-  const nb::gil_scoped_release release;
-  if constexpr (sizeof(T) == sizeof(float))
-    chosen_variant()->pair_sums(job, features.data(), sums.data());
-  else
-    chosen_variant()->pair_sums_low(job, features.data(), sums.data());
-}
-
-template <class T>
-void pair_gradients(Input<float, 2> functions, std::size_t begin, Input<std::int64_t, 1> starts,
-                    Input<std::int64_t, 1> senders, Sums<T> cotangents, Features features) {
-  const PairJob job = pair_job(functions, begin, starts, senders, features, cotangents);
-  const nb::gil_scoped_release release;
-  if constexpr (sizeof(T) == sizeof(float))
-    chosen_variant()->pair_gradients(job, cotangents.data(), features.data());
-  else
-    chosen_variant()->pair_gradients_low(job, cotangents.data(), features.data());
-}
-
-template <class T>
-void define_pairs(nb::module_& module) {
-  using namespace nb::literals;
-  // Nothing is converted: what is written to a copy would be lost.
-  module.def("pair_sums", &pair_sums<T>, "functions"_a.noconvert(), "begin"_a, "starts"_a.noconvert(),
-             "senders"_a.noconvert(), "features"_a.noconvert(), "sums"_a.noconvert(),
-             "Write the sums over senders of functions times features; uint16 sums are bfloat16.");
-  module.def("pair_gradients", &pair_gradients<T>, "functions"_a.noconvert(), "begin"_a, "starts"_a.noconvert(),
-             "senders"_a.noconvert(), "cotangents"_a.noconvert(), "features"_a.noconvert(),
-             "Add the vector-Jacobian product of pair_sums to the features.");
-}
-
 }  // namespace
 }  // namespace madelung
 
@@ -254,5 +196,6 @@ NB_MODULE(_core, module) {
   madelung::define_pairs<float>(module);
   madelung::define_pairs<std::uint16_t>(module);
   madelung::define_layers(module);
+  madelung::define_springs(module);
   madelung::variants().define(module);
 }

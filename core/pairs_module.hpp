@@ -1,8 +1,6 @@
 // Functions of pairs, sums over pairs, and layers of networks that are made of them, as Python calls them.
 #pragma once
 
-#include <nanobind/stl/vector.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -11,6 +9,7 @@
 
 #include "near_functions.hpp"
 #include "variants.hpp"
+#include "weights.hpp"
 
 namespace madelung {
 
@@ -134,52 +133,7 @@ inline nb::tuple near_functions(Input<double, 2> cell, Input<double, 2> position
                         owned<float, 2>(std::move(functions), {pairs, static_cast<std::size_t>(settings.count())}));
 }
 
-using Weights = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
-
-// Takes the arrays of a layer one by one and checks their shapes.
-class WeightReader {
- public:
-  explicit WeightReader(const std::vector<Weights>& arrays) : arrays_(arrays) {}
-
-  // A row of so many numbers.
-  const float* row(std::ptrdiff_t size) {
-    const Weights& array = next(1);
-    require(extent(array, 0) == size);
-    return array.data();
-  }
-  // A matrix with so many columns, and a bias where there is one.
-  Linear linear(std::ptrdiff_t inputs, bool biased) {
-    const Weights& array = next(2);
-    require(extent(array, 1) == inputs && extent(array, 0) > 0);
-    const std::ptrdiff_t outputs = extent(array, 0);
-    return {array.data(), biased ? row(outputs) : nullptr, outputs, inputs};
-  }
-  // A matrix whose number of columns is a multiple of this.
-  Linear multiple(std::ptrdiff_t factor) {
-    const Weights& array = next(2);
-    require(extent(array, 1) % factor == 0 && extent(array, 0) > 0);
-    return {array.data(), nullptr, extent(array, 0), extent(array, 1)};
-  }
-  std::ptrdiff_t left() const { return static_cast<std::ptrdiff_t>(arrays_.size() - position_); }
-  static void require(bool good) {
-    if (!good) throw nb::value_error("the arrays of a layer do not fit together");
-  }
-
- private:
-  const std::vector<Weights>& arrays_;
-  std::size_t position_ = 0;
-
-  const Weights& next(std::size_t dimensions) {
-    require(position_ < arrays_.size() && arrays_[position_].ndim() == dimensions);
-    return arrays_[position_++];
-  }
-  static std::ptrdiff_t extent(const Weights& array, std::size_t axis) {
-    return static_cast<std::ptrdiff_t>(array.shape(axis));
-  }
-};
-
-// A layer on the weights in Python's arrays, which are kept alive. Of matrices that half precision holds exactly, as it
-// does those of models that are stored so, it is a copy in that.
+// A layer on the weights in Python's arrays, which are kept alive.
 class SumLayerWeights {
  public:
   SumLayerWeights(std::vector<Weights> arrays, std::ptrdiff_t features, float epsilon, float invariant_epsilon)
@@ -205,8 +159,9 @@ class SumLayerWeights {
     layer_.hidden = reader.linear(invariants + features, true);
     layer_.update = reader.linear(layer_.hidden.outputs, true);
     WeightReader::require(layer_.gate.outputs == invariants && layer_.update.outputs == features);
-    for (Linear* map : {&layer_.sender, &layer_.scalars, &layer_.gate, &layer_.hidden, &layer_.update}) halve(*map);
-    for (int d = 0; d < layer_.degrees; ++d) halve(layer_.tensors[d]);
+    for (Linear* map : {&layer_.sender, &layer_.scalars, &layer_.gate, &layer_.hidden, &layer_.update})
+      halves_.add(*map);
+    for (int d = 0; d < layer_.degrees; ++d) halves_.add(layer_.tensors[d]);
   }
 
   // Changes the features of atoms by the pairs that they have.
@@ -232,15 +187,8 @@ class SumLayerWeights {
 
  private:
   std::vector<Weights> arrays_;
-  std::vector<std::vector<std::uint16_t>> halves_;
+  HalfCopies halves_;
   SumLayer layer_;
-
-  void halve(Linear& map) {
-    std::vector<std::uint16_t> half(static_cast<std::size_t>(map.outputs * map.inputs));
-    if (!variants().chosen()->halve(map.weight, map.outputs * map.inputs, half.data())) return;
-    halves_.push_back(std::move(half));
-    map.half = halves_.back().data();
-  }
 };
 
 inline void define_layers(nb::module_& module) {

@@ -3,6 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
+#include "spring_strengths.hpp"
 #include "sum_layer.hpp"
 
 namespace madelung {
@@ -52,7 +53,7 @@ extern const Variant MADELUNG_JOIN(MADELUNG_VARIANT, _variant) = {
     MADELUNG_TEXT(MADELUNG_VARIANT), MADELUNG_VARIANT::runs_here, MADELUNG_VARIANT::create,
     MADELUNG_VARIANT::destroy,       MADELUNG_VARIANT::forward,   MADELUNG_VARIANT::backward,
     MADELUNG_VARIANT::pair_sums,     MADELUNG_VARIANT::pair_sums, MADELUNG_VARIANT::pair_gradients,
-    MADELUNG_VARIANT::pair_gradients, MADELUNG_VARIANT::sum_layer,
+    MADELUNG_VARIANT::pair_gradients, MADELUNG_VARIANT::sum_layer, MADELUNG_VARIANT::spring_strengths,
     MADELUNG_VARIANT::halve};
 
 }  // namespace madelung

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,32 @@ class BondList:
     kinds: Tensor
     ends: Tensor
     distances: Tensor
+
+    @cached_property
+    def groups(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """For each number n of atoms: the G crystals that have it, and (G, n) their atoms."""
+        starts = torch.cumsum(self.sizes, 0) - self.sizes
+        found = []
+        for size in torch.unique(self.sizes).tolist():
+            members = torch.nonzero(self.sizes == size).flatten()
+            places = starts[members][:, None] + torch.arange(size, device=starts.device)
+            found.append((members, places))
+        return tuple(found)
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """(B,) where (8, 3n, 3n) matrices begin that lie one after another, group by group."""
+        numbers = SYMMETRIC_POINTS * 9 * self.sizes**2
+        order = torch.cat([members for members, _ in self.groups])
+        starts = torch.empty_like(numbers)
+        starts[order] = torch.cumsum(numbers[order], 0) - numbers[order]
+        return starts
+
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Starts and the fields in order as arrays on the same memory, of bonds on a CPU."""
+        fields = (getattr(self, name) for name in self.__dataclass_fields__)
+        return tuple(part.contiguous().numpy() for part in (self.starts, *fields))
 
     def to(self, device: Any) -> BondList:
         """Return the same bonds on another device."""

@@ -8,12 +8,16 @@ springs are learnt. Derivation in docs/theory/springs.md.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from madelung.bonds import SYMMETRIC_POINTS, BondList
 from madelung.errors import ModelError
+from madelung.models.native_layers import passes_natively
+from madelung.models.native_springs import native_dynamical_matrices
 from madelung.pair_functions import covalent_radii
 from madelung.pair_graph import PairGraph
 
@@ -29,6 +33,7 @@ _STRENGTH, _DECAY = 3.0, 5.0
 _SMALLEST_SQUARE = 1e-4
 # Modes whose squared frequency is this part of the highest one's below it count a third.
 _MODE_WIDTH = 0.05
+_DOUBLINGS_OF_SINGLES = 6
 
 
 class Springs(nn.Module):
@@ -45,6 +50,8 @@ class Springs(nn.Module):
         Greatest length of a bond in Å.
     """
 
+    constants = (_NEAREST, _FARTHEST, _STRENGTH, _DECAY)
+    """Centres of the first and last Gaussian, strength of an average bond, and how it falls."""
     radii: Tensor
     masses: Tensor
 
@@ -75,7 +82,7 @@ class Springs(nn.Module):
         Returns
         -------
         frequencies : (B, T)
-            In the network's unit, see :data:`FREQUENCY_UNITS`.
+            In the network's unit, see :data:`FREQUENCY_UNITS`, in double precision.
         parts : (N,)
             Parts of the orbits in the vibrations of highest frequency; those of a crystal add up
             to one. They pass no gradient.
@@ -83,19 +90,24 @@ class Springs(nn.Module):
         bonds = graph.bonds
         if bonds is None:
             raise ModelError("frequencies need bonds, and these crystals were made without")
-        along, across = self.strengths(atoms, graph.numbers, bonds)
-        matrices = spring_matrices(along[bonds.kinds], across[bonds.kinds], bonds.directions)
-        masses = self.masses[graph.numbers[bonds.orbits]]
-        highest = matrices.new_zeros(len(bonds.sizes), SYMMETRIC_POINTS)
-        parts = matrices.new_zeros(len(graph.numbers))
-        for members, places, dynamical in dynamical_matrices(matrices, masses, bonds):
-            squares, modes = torch.linalg.eigh(dynamical.double())
-            top = squares[..., -1].clamp(min=_SMALLEST_SQUARE)
-            highest = highest.index_copy(0, members, torch.sqrt(top).float())
-            moving = _parts(squares.detach(), modes.detach()).float()
-            parts.index_add_(0, bonds.orbits[places].flatten(), moving.flatten())
+        highest = atoms.new_zeros(len(bonds.sizes), SYMMETRIC_POINTS, dtype=torch.float64)
+        parts = atoms.new_zeros(len(graph.numbers))
+        assembled = self._assembled(atoms, graph.numbers, bonds)
+        for (members, places), dynamical in zip(bonds.groups, assembled, strict=True):
+            top, moving = vibrations(dynamical)
+            highest = highest.index_copy(0, members, torch.sqrt(top))
+            parts.index_add_(0, bonds.orbits[places].flatten(), moving.float().flatten())
         ordered = torch.sort(highest, dim=1, descending=True).values
-        return ordered @ torch.softmax(self.weights, 1).T, parts
+        return ordered @ torch.softmax(self.weights.double(), 1).T, parts
+
+    def _assembled(self, atoms: Tensor, numbers: Tensor, bonds: BondList) -> list[Tensor]:
+        """(G, 8, 3n, 3n) dynamical matrices of each group of crystals, in double precision."""
+        if passes_natively(self, atoms):
+            return native_dynamical_matrices(self, atoms, numbers, bonds)
+        along, across = self.strengths(atoms, numbers, bonds)
+        matrices = spring_matrices(along[bonds.kinds], across[bonds.kinds], bonds.directions)
+        masses = self.masses[numbers[bonds.orbits]]
+        return [part.double() for part in dynamical_matrices(matrices, masses, bonds)]
 
     def strengths(self, atoms: Tensor, numbers: Tensor, bonds: BondList) -> tuple[Tensor, Tensor]:
         """Return (K,) strengths along and across the bonds of each kind, in eV/Å²."""
@@ -121,9 +133,7 @@ def spring_matrices(along: Tensor, across: Tensor, directions: Tensor) -> Tensor
     return along[:, None, None] * dyads + across[:, None, None] * rest
 
 
-def dynamical_matrices(
-    matrices: Tensor, masses: Tensor, bonds: BondList
-) -> list[tuple[Tensor, Tensor, Tensor]]:
+def dynamical_matrices(matrices: Tensor, masses: Tensor, bonds: BondList) -> list[Tensor]:
     """Assemble the dynamical matrices of crystals at the symmetric points, where they are real.
 
     Parameters
@@ -137,9 +147,8 @@ def dynamical_matrices(
 
     Returns
     -------
-    list of (members, places, dynamical)
-        For each number n of atoms: the G crystals that have it, (G, n) their atoms, and
-        (G, 8, 3n, 3n) matrices in eV/(Å² u).
+    list of (G, 8, 3n, 3n) Tensor
+        Those of each group of ``bonds``, in eV/(Å² u).
     """
     starts = torch.cumsum(bonds.sizes, 0) - bonds.sizes
     blocks = bonds.sizes**2
@@ -158,24 +167,79 @@ def dynamical_matrices(
         own = own.expand(-1, SYMMETRIC_POINTS, -1, -1).flatten(1)
         flat = flat.index_add(0, before[crystal] + local * (size + 1), own)
     found = []
-    for atoms_of_cell in torch.unique(bonds.sizes).tolist():
-        members = torch.nonzero(bonds.sizes == atoms_of_cell).flatten()
-        count = torch.arange(atoms_of_cell**2, device=members.device)
-        pieces = flat[(before[members][:, None] + count)]
-        shaped = pieces.view(len(members), atoms_of_cell, atoms_of_cell, SYMMETRIC_POINTS, 3, 3)
-        dynamical = shaped.permute(0, 3, 1, 4, 2, 5).reshape(
-            len(members), SYMMETRIC_POINTS, 3 * atoms_of_cell, 3 * atoms_of_cell
-        )
-        places = starts[members][:, None] + count[:atoms_of_cell]
-        found.append((members, places, dynamical))
+    for members, places in bonds.groups:
+        count = places.shape[1]
+        pieces = flat[before[members][:, None] + torch.arange(count**2, device=members.device)]
+        shaped = pieces.view(len(members), count, count, SYMMETRIC_POINTS, 3, 3)
+        dynamical = shaped.permute(0, 3, 1, 4, 2, 5)
+        found.append(dynamical.reshape(len(members), SYMMETRIC_POINTS, 3 * count, 3 * count))
     return found
 
 
-def _parts(squares: Tensor, modes: Tensor) -> Tensor:
+def vibrations(dynamical: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the highest vibrations of crystals with n atoms, and who takes part in them.
+
+    Parameters
+    ----------
+    dynamical
+        (G, P, 3n, 3n) dynamical matrices at P points.
+
+    Returns
+    -------
+    highest : (G, P)
+        The largest eigenvalues, at least 1e-4, which pass gradients.
+    parts : (G, n)
+        Parts of the atoms, averages over the points, which pass none.
+    """
+    if not torch.is_grad_enabled():
+        squares = torch.linalg.eigvalsh(dynamical)
+        highest = squares[..., -1].clamp(min=_SMALLEST_SQUARE)
+        return highest, _parts_by_exponential(dynamical, squares, highest)
+    squares, modes = torch.linalg.eigh(dynamical)
+    highest = squares[..., -1].clamp(min=_SMALLEST_SQUARE)
+    return highest, _parts_by_modes(squares.detach(), modes.detach(), highest.detach())
+
+
+def _parts_by_modes(squares: Tensor, modes: Tensor, highest: Tensor) -> Tensor:
     """(G, n) part of each atom in the highest modes, a smooth function of the matrices."""
-    top = squares[..., -1:].clamp(min=_SMALLEST_SQUARE)
+    top = highest[..., None]
     weights = torch.softmax((squares - top) / (_MODE_WIDTH * top), dim=-1)
-    by_component = (modes.square() * weights[..., None, :]).sum(-1).mean(1)
+    return _by_atom((modes.square() * weights[..., None, :]).sum(-1))
+
+
+def _parts_by_exponential(dynamical: Tensor, squares: Tensor, highest: Tensor) -> Tensor:
+    """The same without eigenvectors: products of matrices take less time than these do.
+
+    Of exp((D - top) / width) the root is made, from the power of two of it that is so close to one
+    that five terms of its series give it; the sums of squares of its rows are the diagonal.
+    """
+    width = 2.0 * _MODE_WIDTH * highest
+    top = squares[..., -1]
+    farthest = float(((top - squares[..., 0]) / width).max())
+    doublings = max(0, math.ceil(math.log2(max(farthest, 1.0))))
+    # Each one doubles the error that the first has by rounding.
+    precision = torch.float32 if doublings <= _DOUBLINGS_OF_SINGLES else torch.float64
+    scale = 2.0**-doublings / width
+    power = (dynamical * scale[..., None, None]).to(precision).flatten(0, 1)
+    _add_to_diagonal(power, -(top * scale).to(precision).flatten()[:, None])
+    square = torch.bmm(power, power)
+    tail = torch.add(power / 6.0, square, alpha=1.0 / 24.0)
+    root = torch.baddbmm(power, square, _add_to_diagonal(tail, 0.5))
+    _add_to_diagonal(root, 1.0)
+    for _ in range(doublings):
+        root = torch.bmm(root, root)
+    shares = root.square().sum(-1).view(*highest.shape, -1)
+    return _by_atom(shares / shares.sum(-1, keepdim=True))
+
+
+def _add_to_diagonal(matrices: Tensor, values: Tensor | float) -> Tensor:
+    matrices.diagonal(dim1=-2, dim2=-1).add_(values)
+    return matrices
+
+
+def _by_atom(shares: Tensor) -> Tensor:
+    """(G, n) sums of (G, P, 3n) shares of the components of atoms, averaged over the points."""
+    by_component = shares.mean(1)
     return by_component.view(len(by_component), -1, 3).sum(2)
 
 

@@ -128,8 +128,7 @@ class SumNet(nn.Module):
         atoms: Tensor = self.element(self.element_features[graph.numbers])
         atoms = atoms + self.own(graph.numbers)
         layers = [layer for layer in self.layers if isinstance(layer, SumLayer)]
-        # Vibrations take most of the time of frequencies, which are kept to the last digit.
-        if self.springs is None and passes_natively(self, atoms):
+        if passes_natively(self, atoms):
             return pass_natively(layers, atoms, graph)
         for layer in layers:
             atoms = layer(atoms, graph)
