@@ -24,6 +24,41 @@ inline float sum(Floats a) {
   return result;
 }
 
+// sums[k] = sum(vectors[k]) for as many vectors as there are lanes, each step adding halves of two vectors.
+inline Floats sum_each(const Floats* vectors) {
+#if defined(__AVX512F__)
+  __m512 by_four[4];
+  for (int g = 0; g < 4; ++g) {
+    __m512 by_two[2];
+    for (int h = 0; h < 2; ++h) {
+      const __m512 a = (__m512)vectors[4 * g + 2 * h], b = (__m512)vectors[4 * g + 2 * h + 1];
+      by_two[h] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    }
+    const __m512d a = _mm512_castps_pd(by_two[0]), b = _mm512_castps_pd(by_two[1]);
+    by_four[g] =
+        _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+  }
+  constexpr int even = 0x88, odd = 0xdd;
+  const auto join = [](__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, even), _mm512_shuffle_f32x4(a, b, odd));
+  };
+  return (Floats)join(join(by_four[0], by_four[1]), join(by_four[2], by_four[3]));
+#elif defined(__AVX2__)
+  __m256 by_four[2];
+  for (int g = 0; g < 2; ++g) {
+    const Floats* four = vectors + 4 * g;
+    by_four[g] = _mm256_hadd_ps(_mm256_hadd_ps((__m256)four[0], (__m256)four[1]),
+                                _mm256_hadd_ps((__m256)four[2], (__m256)four[3]));
+  }
+  return (Floats)_mm256_add_ps(_mm256_permute2f128_ps(by_four[0], by_four[1], 0x20),
+                               _mm256_permute2f128_ps(by_four[0], by_four[1], 0x31));
+#else
+  Floats result;
+  for (int k = 0; k < lanes; ++k) result[k] = sum(vectors[k]);
+  return result;
+#endif
+}
+
 // exp(x), to a few units in the last place; what single precision cannot hold is cut at exp(-87) and exp(87).
 inline Floats exponential(Floats x) {
   const Floats largest = Floats{} + 87.0f;
@@ -95,9 +130,16 @@ void multiply_block(const Rows& in, const Linear& map, const Weight* all, std::p
       for (int n = 0; n < rows; ++n) total[o][n] += one * own[n];
     }
   }
+  float sums[outputs * rows];
+  constexpr int each = outputs * rows / lanes * lanes;
+  for (int k = 0; k < each; k += lanes) {
+    const Floats some = sum_each(&total[0][0] + k);
+    std::memcpy(sums + k, &some, sizeof some);
+  }
+  for (int k = each; k < outputs * rows; ++k) sums[k] = sum((&total[0][0])[k]);
   for (int o = 0; o < outputs; ++o)
     for (int n = 0; n < rows; ++n) {
-      float result = sum(total[o][n]) + (map.bias == nullptr ? 0.0f : map.bias[first + o]);
+      float result = sums[o * rows + n] + (map.bias == nullptr ? 0.0f : map.bias[first + o]);
       for (std::ptrdiff_t i = whole; i < map.inputs; ++i) result += single(weight[o * map.inputs + i]) * in[n][i];
       out[n][first + o] = result;
     }
