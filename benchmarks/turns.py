@@ -39,9 +39,11 @@ FIFTHS = 5
 Values = NDArray[np.float64]
 
 
-def without_test_crystals(dataset: CrystalStore, target: str, folder: Path) -> CrystalStore:
-    """Write the training and validation crystals of a target with the five ways to divide them."""
-    labels = np.asarray(dataset.split(target))
+def without_test_crystals(
+    dataset: CrystalStore, target: str, split: str, folder: Path
+) -> CrystalStore:
+    """Write the training and validation crystals of a split with the five ways to divide them."""
+    labels = np.asarray(dataset.split(split))
     known = np.isin(labels, ("train", "val")) & np.isfinite(dataset.values(target))
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
     fifth = {int(row): place % FIFTHS for place, row in enumerate(order)}
@@ -117,6 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Calibration of members that take turns.")
     parser.add_argument("dataset")
     parser.add_argument("--target", required=True)
+    parser.add_argument("--split", default="", help="by default the target's own")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--initial", default="")
     parser.add_argument("--members", type=int, default=10)
@@ -126,7 +129,10 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     store = without_test_crystals(
-        md.open_dataset(options.dataset), options.target, options.work / "store"
+        md.open_dataset(options.dataset),
+        options.target,
+        options.split or options.target,
+        options.work / "store",
     )
     memory, folds = InputMemory(4.0), []
     for fold in range(options.folds):

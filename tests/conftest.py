@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Before PyTorch is imported: on the small crystals of the tests further threads gain nothing, and
 # they wait for each other by spinning, so that workers side by side would slow down tenfold.
@@ -10,6 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from madelung.native_core import native_core
 
 settings.register_profile(
     "madelung",
@@ -33,3 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "default::madelung.errors.ToleranceWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
+
+
+@pytest.fixture(params=native_core().instruction_sets() if native_core() else [None])
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction set of the native core that this machine has, chosen while a test runs."""
+    core = native_core()
+    before = core.instruction_set()
+    core.set_instruction_set(request.param)
+    yield request.param
+    core.set_instruction_set(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 
 import numpy as np
@@ -49,15 +48,6 @@ def by_pytorch(network: SumNet, graph: PairGraph) -> torch.Tensor:
     for layer in network.layers:
         atoms = layer(atoms, graph)
     return atoms
-
-
-@pytest.fixture(params=native_core().instruction_sets() if native_core() else [None])
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    core = native_core()
-    before = core.instruction_set()
-    core.set_instruction_set(request.param)
-    yield request.param
-    core.set_instruction_set(before)
 
 
 @pytest.mark.parametrize("half", [False, True])

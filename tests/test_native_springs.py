@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -41,15 +39,6 @@ def bonded(crystals: list[md.Crystal]) -> tuple[PairGraph, torch.Tensor]:
     assert isinstance(graph, PairGraph) and graph.bonds is not None
     generator = torch.Generator().manual_seed(2)
     return graph, torch.randn(len(graph.numbers), FEATURES, generator=generator)
-
-
-@pytest.fixture(params=native_core().instruction_sets() if native_core() else [None])
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    core = native_core()
-    before = core.instruction_set()
-    core.set_instruction_set(request.param)
-    yield request.param
-    core.set_instruction_set(before)
 
 
 @needs_core
