@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.stats import laplace
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import laplace, norm
 
 import madelung as md
 from madelung.data.store import CrystalStore
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import Prediction
+from madelung.training.calibration import averaged_factor
 from madelung.training.ensemble_members import read_members
 from madelung.training.ensembles import combine_models, ensemble_runs
 from madelung.training.preparation import prepare
@@ -182,6 +185,50 @@ def test_members_that_share_a_part_predict_it_together(store: CrystalStore, tmp_
                 predictions = [member.predict(by_id[row["id"]]) for member in members]
                 below = mass_below(float(row["prediction"]), predictions)
                 assert below == pytest.approx(0.5, abs=1e-3)
+
+    def ratios(folder: Path, expected: dict[str, float]) -> list[float]:
+        return sorted(
+            abs(float(row["prediction"]) - float(row["truth"])) / expected[row["id"]]
+            for row in rows_of(folder, "val")
+        )
+
+    alone: list[float] = []
+    judges: dict[str, list[float]] = {}
+    for folder in folders:
+        own = {row["id"]: float(row["uncertainty"]) for row in rows_of(folder, "val")}
+        alone += ratios(folder, own)
+        for name, width in own.items():
+            judges.setdefault(name, []).append(width)
+    means = {name: float(np.mean(widths)) for name, widths in judges.items()}
+    together = ratios(tmp_path / "four", means)
+    (card,) = md.load(tmp_path / "four").card.targets
+    for share, factor in ((0.68, card.factor_68), (0.90, card.factor_90)):
+        one, two = (
+            found[math.ceil((len(found) + 1) * share) - 1] for found in (sorted(alone), together)
+        )
+        # In the reciprocal number of members four are half as far from two as one is.
+        assert two < one
+        assert factor == pytest.approx(two - (one - two) / 2, rel=1e-3)
+
+
+@given(
+    common=st.floats(0.0, 3.0),
+    own=st.floats(0.01, 3.0),
+    count=st.integers(2, 9),
+    further=st.integers(0, 20),
+)
+def test_what_averaging_takes_off_is_never_overstated(
+    common: float, own: float, count: int, further: int
+) -> None:
+    """Normal errors of which members share one part: the line stays above what is true."""
+
+    def quantile(members: int) -> float:
+        return float(norm.ppf(0.95) * np.hypot(common, own / math.sqrt(members)))
+
+    members = count + further
+    found = averaged_factor(quantile(1), quantile(count), count, members)
+    assert quantile(members) <= found * (1.0 + 1e-12) <= quantile(count) * (1.0 + 1e-12)
+    assert averaged_factor(1.0, 1.2, count, members) == 1.2
 
 
 def test_a_crystal_may_teach_one_target_and_validate_another(

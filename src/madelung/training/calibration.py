@@ -13,7 +13,14 @@ from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.processes import Processes
 from madelung.training.splits import Membership
 
-__all__ = ["calibrate", "conformal_quantile", "learn_novelty"]
+__all__ = [
+    "averaged_factor",
+    "calibrate",
+    "conformal_quantile",
+    "error_ratios",
+    "learn_novelty",
+    "quantile_factors",
+]
 
 # Crystals from which the spread of the training embeddings is learnt.
 _EMBEDDED = 5000
@@ -21,13 +28,41 @@ _EMBEDDED = 5000
 
 def calibrate(model: CrystalModel, validation: Evaluation) -> None:
     """Widen the expected errors until they hold as many validation errors as they state."""
-    for column, card in enumerate(model.card.targets):
-        rows = validation.known(card.name)
-        errors = np.abs(validation.predictions[rows, column] - validation.truths[rows, column])
-        ratios = errors / validation.expected_errors[rows, column]
-        card.factor_68, card.factor_90 = (
-            conformal_quantile(ratios, share) for share in (0.68, 0.90)
-        )
+    for card in model.card.targets:
+        card.factor_68, card.factor_90 = quantile_factors(error_ratios(validation, card.name))
+
+
+def error_ratios(evaluation: Evaluation, target: str) -> NDArray[np.float64]:
+    """Return errors over expected errors of the crystals whose value of a target is known."""
+    rows, column = evaluation.known(target), evaluation.targets.index(target)
+    errors = np.abs(evaluation.predictions[rows, column] - evaluation.truths[rows, column])
+    return errors / evaluation.expected_errors[rows, column]
+
+
+def quantile_factors(ratios: NDArray[np.float64]) -> tuple[float, float]:
+    """Return what expected errors are multiplied by to hold 68 % and 90 % of the errors."""
+    low, high = (conformal_quantile(ratios, share) for share in (0.68, 0.90))
+    return low, high
+
+
+def averaged_factor(one: float, several: float, count: int, members: int) -> float:
+    """Return the factor of an ensemble, from those of fewer of its members.
+
+    Parameters
+    ----------
+    one, several
+        Factors of single members, and of ``count`` members together (more than one).
+    count, members
+        Numbers of members that were measured, and that the ensemble has.
+
+    Returns
+    -------
+    float
+        What is on a straight line through the two in the reciprocal number of members, equation 4
+        of docs/theory/ensembles.md; ``several`` where several are no better than one.
+    """
+    further = (1.0 / count - 1.0 / members) / (1.0 - 1.0 / count)
+    return several - further * max(one - several, 0.0)
 
 
 def learn_novelty(

@@ -23,7 +23,7 @@ from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
 from madelung.outputs import whole_file
 from madelung.training.batches import InputMemory
-from madelung.training.calibration import calibrate, learn_novelty
+from madelung.training.calibration import learn_novelty
 from madelung.training.ensemble_members import FACTS_OF_A_RUN, note_of, read_members
 from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members
 from madelung.training.preparation import prepare
@@ -37,7 +37,7 @@ from madelung.training.results import (
     write_predictions,
 )
 from madelung.training.splits import PARTS, Membership, resolve_membership
-from madelung.training.unseen import evaluate_unseen, joint_membership
+from madelung.training.unseen import calibrate_unseen, evaluate_unseen, joint_membership
 
 __all__ = ["EnsembleResult", "combine_models", "ensemble_runs"]
 
@@ -124,7 +124,7 @@ def combine_models(
     if half:
         _round_to_half(combined)
     validation = held_out = evaluate_unseen(combined, store, memberships, memory=memory)
-    calibrate(combined, validation)
+    calibrate_unseen(combined, store, memberships, validation, memory=memory)
     if card.member_scales:
         # What is usual is told by all members together, of crystals that some have learnt too.
         held_out = evaluate_members(combined, store, memberships[0], "val", memory=memory)

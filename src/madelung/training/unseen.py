@@ -19,10 +19,16 @@ from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
 from madelung.models.targets import TargetScale
 from madelung.training.batches import InputMemory
+from madelung.training.calibration import (
+    averaged_factor,
+    calibrate,
+    error_ratios,
+    quantile_factors,
+)
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.splits import Membership
 
-__all__ = ["evaluate_unseen", "joint_membership"]
+__all__ = ["calibrate_unseen", "evaluate_unseen", "joint_membership"]
 
 
 def joint_membership(memberships: Sequence[Membership]) -> Membership:
@@ -89,6 +95,58 @@ def evaluate_unseen(
         own = replace(joint, labels=np.where(numbers == number, "val", ""))
         found.append(evaluate_members(part, store, own, "val", memory=memory))
     return _joined(found)
+
+
+def calibrate_unseen(
+    model: CrystalModel,
+    store: CrystalStore,
+    memberships: Sequence[Membership],
+    validation: Evaluation,
+    *,
+    memory: InputMemory | None = None,
+) -> None:
+    """Widen expected errors until they hold as many errors of all members as they state.
+
+    Parameters
+    ----------
+    model
+        An ensemble; it is changed.
+    store
+        The data set that its members were trained on.
+    memberships
+        Parts of its crystals for each member.
+    validation
+        Predictions of the validation crystals, by those that have not learnt from each.
+    memory
+        What is kept of the crystals; nothing if None.
+    """
+    calibrate(model, validation)
+    counts = [
+        _unseen_by(memberships, validation.indices[validation.known(card.name)], column)
+        for column, card in enumerate(model.card.targets)
+    ]
+    members = len(memberships)
+    if not any(1 < count < members for count in counts):
+        return
+    alone = [
+        evaluate_members(_some_members(model, np.array([member])), store, own, "val", memory=memory)
+        for member, own in enumerate(memberships)
+    ]
+    for card, count in zip(model.card.targets, counts, strict=True):
+        if not 1 < count < members:
+            continue
+        ratios = np.concatenate([error_ratios(found, card.name) for found in alone])
+        together, singly = (card.factor_68, card.factor_90), quantile_factors(ratios)
+        card.factor_68, card.factor_90 = (
+            averaged_factor(one, several, count, members)
+            for one, several in zip(singly, together, strict=True)
+        )
+
+
+def _unseen_by(memberships: Sequence[Membership], rows: NDArray[np.int64], column: int) -> int:
+    """How many members have not learnt from each of some crystals; 0 if that differs."""
+    counts = np.sum([own.labels[rows, column] != "train" for own in memberships], axis=0)
+    return int(counts[0]) if len(counts) and (counts == counts[0]).all() else 0
 
 
 def _some_members(model: CrystalModel, chosen: NDArray[np.int64]) -> CrystalModel:
