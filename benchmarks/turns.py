@@ -6,15 +6,16 @@
 The test crystals of DATASET are left out. What is left is divided into five; each fifth is tested
 once by an ensemble that learnt from the others, as often as ``--folds`` says. Compared are what
 ensembles do, each member widened by its own validation (docs/theory/ensembles.md); that with the
-members' spread added; and with the spread, but members as they are. Writes ``run.json``. Runs stay
-in ``--work``, and are not made again.
+members' spread added; with the spread, but members as they are; and, where several members judge
+each crystal, without what averaging takes off (equation 4). Writes ``NAME.json``. Runs stay in
+``--work``, and are not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from madelung.data.store import CrystalStore, write_store
 from madelung.models.laplace_mixture import expected_error, mixture_median
 from madelung.models.model import CrystalModel
 from madelung.training.batches import InputMemory
-from madelung.training.calibration import conformal_quantile
+from madelung.training.calibration import averaged_factor, quantile_factors
 from madelung.training.evaluation import Evaluation, evaluate_members, target_errors
 from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
@@ -79,39 +80,79 @@ def members_of(
 def measure(
     store: CrystalStore, members: list[tuple[CrystalModel, TrainingSettings]], memory: InputMemory
 ) -> dict[str, Any]:
-    """Test an ensemble of members in the three ways."""
+    """Test an ensemble of members in the four ways."""
     parts: dict[str, list[Evaluation]] = {"val": [], "test": []}
     for model, own in members:
         membership = prepare(store, own).membership
         for part, found in parts.items():
             found.append(evaluate_members(model, store, membership, part, memory=memory))
     factors = np.array([model.card.targets[0].factor_68 for model, _ in members])
+    as_they_are = np.ones_like(factors)
     ways = {
-        "widened": judge(parts, factors, spread=False),
+        "widened": judge(parts, factors),
+        "widened, averaging not counted": judge(parts, factors, averaging=False),
         "widened, with spread": judge(parts, factors, spread=True),
-        "with spread": judge(parts, np.ones_like(factors), spread=True),
+        "with spread": judge(parts, as_they_are, spread=True),
     }
     count = len(parts["test"][0].indices)
     return {"crystals": count, "members_factor_68": factors.tolist(), **ways}
 
 
-def judge(parts: dict[str, list[Evaluation]], factors: Values, *, spread: bool) -> dict[str, Any]:
-    """Calibrate by the crystals that each member has not learnt from, and test all together."""
-    ratios = np.concatenate(
-        [
-            np.abs(own.predictions - own.truths)[:, 0] / (factor * own.expected_errors[:, 0])
-            for own, factor in zip(parts["val"], factors, strict=True)
+def judge(
+    parts: dict[str, list[Evaluation]],
+    factors: Values,
+    *,
+    spread: bool = False,
+    averaging: bool = True,
+) -> dict[str, Any]:
+    """Calibrate by the crystals that members have not learnt from, and test all together."""
+    widened = {
+        part: [
+            (own.predictions[:, 0], factor * own.expected_errors[:, 0])
+            for own, factor in zip(found, factors, strict=True)
         ]
-    )
-    values = np.stack([own.predictions[:, 0] for own in parts["test"]])
-    scales = np.stack([own.expected_errors[:, 0] for own in parts["test"]]) * factors[:, None]
+        for part, found in parts.items()
+    }
+    low, high = calibrated(parts["val"], widened["val"], spread, averaging)
+    median, expected = agreed(widened["test"], spread)
+    truths = parts["test"][0].truths[:, 0]
+    errors = target_errors(truths, median, low * expected, high * expected).as_object()
+    return {**errors, "mean_half_width_90": float((high * expected).mean())}
+
+
+def agreed(members: Sequence[tuple[Values, Values]], spread: bool) -> tuple[Values, Values]:
+    """What members agree on, and the error that they expect."""
+    values, scales = (np.stack(part) for part in zip(*members, strict=True))
     centres, widths = torch.from_numpy(values), torch.from_numpy(scales)
     median = mixture_median(centres, widths)
     expected = expected_error(centres, widths, median).numpy() if spread else scales.mean(0)
-    low, high = (conformal_quantile(ratios, share) * expected for share in (0.68, 0.90))
-    truths = parts["test"][0].truths[:, 0]
-    errors = target_errors(truths, median.numpy(), low, high).as_object()
-    return {**errors, "mean_half_width_90": float(high.mean())}
+    return median.numpy(), expected
+
+
+def calibrated(
+    validation: Sequence[Evaluation],
+    widened: Sequence[tuple[Values, Values]],
+    spread: bool,
+    averaging: bool,
+) -> tuple[float, float]:
+    """What expected errors are multiplied by, from the judges of each crystal together."""
+    judges: dict[bytes, list[int]] = {}
+    for member, own in enumerate(validation):
+        judges.setdefault(own.indices.tobytes(), []).append(member)
+    together, alone = [], []
+    for members in judges.values():
+        truths = validation[members[0]].truths[:, 0]
+        for group, ratios in ((members, together), *(([one], alone) for one in members)):
+            median, expected = agreed([widened[member] for member in group], spread)
+            ratios.append(np.abs(median - truths) / expected)
+    several, one = (quantile_factors(np.concatenate(ratios)) for ratios in (together, alone))
+    count = len(validation) // len(judges)
+    if not averaging or count == 1:
+        return several
+    low, high = (
+        averaged_factor(*pair, count, len(validation)) for pair in zip(one, several, strict=True)
+    )
+    return low, high
 
 
 def main() -> int:
@@ -126,6 +167,7 @@ def main() -> int:
     parser.add_argument("--folds", type=int, default=FIFTHS)
     parser.add_argument("--work", type=Path, default=Path("turns"))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/turns")
+    parser.add_argument("--name", default="run", help="of the record")
     options = parser.parse_args()
     torch.set_num_threads(1)
     store = without_test_crystals(
@@ -143,7 +185,9 @@ def main() -> int:
         print(fold, folds[-1])
     options.out.mkdir(parents=True, exist_ok=True)
     record = {**header(0), "versions": versions(("madelung", "torch", "numpy"))}
-    write_json(options.out / "run.json", {**record, "members": options.members, "folds": folds})
+    write_json(
+        options.out / f"{options.name}.json", {**record, "members": options.members, "folds": folds}
+    )
     return 0
 
 

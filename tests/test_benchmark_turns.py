@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import madelung as md
 from madelung.data.store import write_store
+from madelung.training.ensembles import ensemble_runs
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
@@ -24,13 +26,16 @@ turns: Any = importlib.import_module("turns")
 SMALL = "epochs: 1\nthreads: 1\nvalidation_parts: 2\nnetwork: {features: 8, layers: 1}\n"
 
 
+@pytest.mark.parametrize("members", [2, 4])
 def test_turns_are_judged_by_training_crystals_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int
 ) -> None:
+    """Of two parts, so that each crystal has one judge or two; intervals are the library's."""
     target = "bulk_modulus_kv"
     store = md.open_dataset("example:jarvis", folder=tmp_path / "data")
     (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
-    words = ["turns.py", str(store.folder), "--target", target, "--members", "2", "--folds", "1"]
+    words = ["turns.py", str(store.folder), "--target", target, "--members", str(members)]
+    words += ["--folds", "1"]
     words += ["--config", str(tmp_path / "small.yaml"), "--work", str(tmp_path / "work")]
     monkeypatch.setattr(sys, "argv", [*words, "--out", str(tmp_path / "out")])
     assert turns.main() == 0
@@ -38,13 +43,23 @@ def test_turns_are_judged_by_training_crystals_alone(
     (fold,) = record["folds"]
     assert fold["widened"]["count"] == fold["with spread"]["count"] == fold["crystals"]
     assert fold["widened"]["mae"] == fold["widened, with spread"]["mae"]
-    widths = [fold[way]["mean_half_width_90"] for way in ("widened", "widened, with spread")]
-    assert widths[0] < widths[1]
+    ways = ("widened", "widened, averaging not counted", "widened, with spread")
+    width, plain, spread = (fold[way]["mean_half_width_90"] for way in ways)
+    assert width < plain if members > 2 else width == plain < spread
     own = md.open_dataset(tmp_path / "work" / "store")
     tested = {
         name for name, part in zip(store.ids, store.split(target), strict=True) if part == "test"
     }
     assert len(own) > 100 and not tested & set(own.ids)
+    runs = [tmp_path / "work" / f"fifth-0-{seed}" for seed in range(members)]
+    errors = ensemble_runs(runs, tmp_path / "all", dataset=own.folder).errors["test"][target]
+    for name in ("mae", "coverage_68", "coverage_90"):
+        assert fold["widened"][name] == pytest.approx(getattr(errors, name), rel=1e-4), name
+    with (tmp_path / "all" / "predictions.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["fold"] == "test"]
+    factors = md.load(tmp_path / "all").card.targets[0]
+    found = np.mean([float(row["uncertainty"]) for row in rows])
+    assert width * factors.factor_68 / factors.factor_90 == pytest.approx(found, rel=1e-3)
 
 
 def test_a_teacher_guesses_training_crystals_and_no_others(tmp_path: Path) -> None:
