@@ -148,3 +148,19 @@ def test_who_moves_is_found_without_eigenvectors(
     torch.testing.assert_close(found, highest.detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(without.double(), parts, rtol=0.0, atol=2e-5)
     torch.testing.assert_close(without.sum(1).double(), torch.ones(2).double(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("lowest", [-1.0, -30.0, -1000.0])
+def test_who_moves_is_found_in_spectra_that_reach_far_below_the_highest_modes(
+    lowest: float,
+) -> None:
+    """Many doublings of an exponential in single precision would lose how near modes compare."""
+    generator = torch.Generator().manual_seed(4)
+    modes = torch.linalg.qr(torch.randn(12, 12, generator=generator, dtype=torch.float64))[0]
+    squares = torch.cat([torch.linspace(lowest, 0.0, 7), 1.0 - 0.02 * torch.arange(5)]).double()
+    matrices = (modes * squares) @ modes.T
+    weights = torch.softmax((squares - 1.0) / 0.05, dim=0)
+    expected = (modes.square() * weights).sum(1).view(4, 3).sum(1)
+    with torch.no_grad():
+        _, parts = vibrations(matrices.expand(1, 8, 12, 12))
+    torch.testing.assert_close(parts[0].double(), expected, rtol=0.0, atol=1e-5)

@@ -46,7 +46,7 @@ def native_dynamical_matrices(
     counts = [math.prod(shape) for shape in shapes]
     matrices = torch.zeros(sum(counts), dtype=torch.float64)
     _native_springs(springs).run(
-        atoms.contiguous().numpy(), numbers.numpy(), *bonds.arrays, matrices.numpy()
+        atoms.detach().contiguous().numpy(), numbers.numpy(), *bonds.arrays, matrices.numpy()
     )
     return [part.view(shape) for part, shape in zip(matrices.split(counts), shapes, strict=True)]
 
