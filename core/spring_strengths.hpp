@@ -1,8 +1,8 @@
 // Strengths of springs whose network is fixed; equation 4 of docs/theory/springs.md.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "sum_layer.hpp"
 
@@ -59,7 +59,7 @@ inline void spring_strengths(const SpringNetwork& network, const SpringKinds& ki
   const std::ptrdiff_t row = network.first.length, last = network.second.length;
   Scratch copy(kinds.orbits * features), end(kinds.orbits * ends), seen(kinds.count * inputs);
   Scratch hidden(kinds.count * row), deeper(kinds.count * last), strength(2 * kinds.count);
-  std::copy(atoms, atoms + kinds.orbits * features, copy.data());
+  std::memcpy(copy.data(), atoms, static_cast<std::size_t>(kinds.orbits * features) * sizeof(float));
   multiply({copy.data(), features}, kinds.orbits, network.end, {end.data(), ends});
   const auto reduced = [&](std::ptrdiff_t k) {
     return kinds.distances[k] / (kinds.radii[kinds.ends[2 * k]] + kinds.radii[kinds.ends[2 * k + 1]]);
@@ -74,7 +74,7 @@ inline void spring_strengths(const SpringNetwork& network, const SpringKinds& ki
   transform(kinds.count * last, deeper.data(), silu);
   multiply({deeper.data(), last}, kinds.count, network.strength, {strength.data(), 2});
   for (std::ptrdiff_t k = 0; k < kinds.count; ++k) {
-    const float part = std::min(kinds.distances[k] / network.reach, 1.0f);
+    const float whole = kinds.distances[k] / network.reach, part = whole < 1.0f ? whole : 1.0f;
     const float fall = 0.5f * (1.0f + std::cos(3.14159265f * part));
     along[k] = fall * std::exp(network.average - network.decay * (reduced(k) - 1.0f) + strength[2 * k]);
     across[k] = 0.5f * along[k] * std::tanh(strength[2 * k + 1]);
