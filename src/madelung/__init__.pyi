@@ -1,0 +1,174 @@
+"""The public face: every public name once, with the module it lives in.
+
+Type checkers read this file, and so does ``__init__.py``, which imports a name when it is first
+used.
+"""
+
+# crystals
+from .crystal import Crystal as Crystal
+from .crystal import CrystalBatch as CrystalBatch
+from .crystal_arguments import as_crystals as as_crystals
+from .io import iterate as iterate
+from .io import read as read
+from .io import read_all as read_all
+from .examples import example as example
+from .forcefields.neighbours import find_neighbours as find_neighbours
+
+# errors and warnings
+from .errors import CrystalError as CrystalError
+from .errors import DatasetError as DatasetError
+from .errors import ForceFieldError as ForceFieldError
+from .errors import MadelungError as MadelungError
+from .errors import ModelError as ModelError
+from .errors import PotentialError as PotentialError
+from .errors import ToleranceWarning as ToleranceWarning
+from .errors import TrainingError as TrainingError
+from .interruption import JobInterrupted as JobInterrupted
+
+# complete sums
+from .sums.base import Potential as Potential
+from .sums.potentials import BornMayer as BornMayer
+from .sums.potentials import Coulomb as Coulomb
+from .sums.potentials import Gaussian as Gaussian
+from .sums.potentials import InversePower as InversePower
+from .sums.potentials import London as London
+from .sums.potentials import Pauli as Pauli
+from .sums.potentials import Yukawa as Yukawa
+from .sums.combinations import Buckingham as Buckingham
+from .sums.combinations import Combination as Combination
+from .sums.combinations import LennardJones as LennardJones
+from .sums.combinations import Morse as Morse
+from .sums.complete import CompleteSums as CompleteSums
+from .sums.complete import complete_sums as complete_sums
+from .sums.electrostatics import Electrostatics as Electrostatics
+from .sums.electrostatics import electrostatics as electrostatics
+from .sums.electrostatics import madelung_constant as madelung_constant
+from .sums.electrostatics import site_potentials as site_potentials
+from .sums.files import sum_files as sum_files
+from .sums.plots import plot_sums as plot_sums
+
+# data sets
+from .data.records import DatasetInfo as DatasetInfo
+from .data.records import Record as Record
+from .data.records import Target as Target
+from .data.dataset import export_json_lines as export_json_lines
+from .data.dataset import open_dataset as open_dataset
+from .data.dataset import read_records as read_records
+from .data.store import CrystalStore as CrystalStore
+from .data.store import write_store as write_store
+from .data.matching import find_matches as find_matches
+from .data.combining import combine_sources as combine_sources
+
+# what networks see of a crystal
+from .graph import CrystalGraph as CrystalGraph
+from .graph import build_graph as build_graph
+from .graph_settings import GraphSettings as GraphSettings
+from .graph_settings import PairSettings as PairSettings
+from .inputs import build_input as build_input
+from .pair_graph import PairGraph as PairGraph
+from .pair_graph import PairList as PairList
+from .pair_functions import pair_functions as pair_functions
+
+# properties
+from .models.model import CrystalModel as CrystalModel
+from .models.model import Prediction as Prediction
+from .models.files import predict_files as predict_files
+from .models.settings import PotNetSettings as PotNetSettings
+from .models.settings import SumNetSettings as SumNetSettings
+from .models.shipped import load as load
+from .training.settings import TrainingSettings as TrainingSettings
+from .training.trainer import Trainer as Trainer
+from .training.report import evaluate_dataset as evaluate_dataset
+from .training.ensembles import combine_models as combine_models
+from .training.ensembles import ensemble_runs as ensemble_runs
+from .training.ensemble_members import separate as separate
+from .training.benchmark import run_benchmark as run_benchmark
+
+# force fields
+from .forcefields.interface import Evaluation as Evaluation
+from .forcefields.interface import ForceField as ForceField
+from .forcefields.files import load_force_field as load_force_field
+from .forcefields.calculator import ForceFieldCalculator as ForceFieldCalculator
+from .forcefields.validation import ValidationReport as ValidationReport
+from .forcefields.validation import validate_force_field as validate_force_field
+from .forcefields.checks import Tolerances as Tolerances
+from .forcefields.complete_pairs import CompletePairs as CompletePairs
+from .forcefields.lammps import acting_in_lammps as acting_in_lammps
+from .forcefields.configurations import Configuration as Configuration
+from .forcefields.configurations import SkippedConfigurations as SkippedConfigurations
+from .forcefields.configurations import read_configurations as read_configurations
+from .forcefields.reference_data import DataFiles as DataFiles
+from .forcefields.comparison import Comparison as Comparison
+from .forcefields.comparison import compare as compare
+
+# fits of force fields
+from .forcefields.uf3.settings import Regularisation as Regularisation
+from .forcefields.uf3.settings import ThreeBodyRange as ThreeBodyRange
+from .forcefields.uf3.settings import TwoBodyRange as TwoBodyRange
+from .forcefields.uf3.settings import UF3Settings as UF3Settings
+from .forcefields.uf3.fit import UF3Fit as UF3Fit
+from .forcefields.uf3.fit import fit_uf3 as fit_uf3
+from .forcefields.uf3.normal_equations import NormalEquations as NormalEquations
+from .forcefields.uf3.potential import UF3Potential as UF3Potential
+from .forcefields.uf3.lammps import read_lammps as read_lammps
+from .forcefields.uf3.lammps import write_lammps as write_lammps
+from .forcefields.uf3.job import run_uf3_fit as run_uf3_fit
+from .forcefields.uf3.sweep import sweep_uf3 as sweep_uf3
+from .forcefields.splines.cubic import CubicSpline as CubicSpline
+from .forcefields.splines.meam import SplineMEAM as SplineMEAM
+from .forcefields.splines.eam import SplineEAM as SplineEAM
+from .forcefields.splines.settings import SplineMEAMSettings as SplineMEAMSettings
+from .forcefields.splines.fit import SplineMEAMFit as SplineMEAMFit
+from .forcefields.splines.fit import fit_spline_meam as fit_spline_meam
+from .forcefields.splines.job import run_meam_fit as run_meam_fit
+from .forcefields.neural.settings import NeuralSettings as NeuralSettings
+from .forcefields.neural.fit_settings import NeuralFitSettings as NeuralFitSettings
+from .forcefields.neural.fit_settings import TrainingCourse as TrainingCourse
+from .forcefields.neural.energy import EnergyModel as EnergyModel
+from .forcefields.neural.potential import NeuralEvaluation as NeuralEvaluation
+from .forcefields.neural.potential import NeuralForceField as NeuralForceField
+from .forcefields.neural.job import NeuralJob as NeuralJob
+from .forcefields.neural.job import run_neural_fit as run_neural_fit
+from .forcefields.neural.metatomic import write_metatomic as write_metatomic
+
+# calculations with a force field
+from .forcefields.jobs.relax import RelaxationResult as RelaxationResult
+from .forcefields.jobs.relax import relax as relax
+from .forcefields.jobs.elastic import elastic_constants as elastic_constants
+from .forcefields.jobs.equation_of_state import equation_of_state as equation_of_state
+from .forcefields.jobs.vacancy import vacancy_energy as vacancy_energy
+from .forcefields.jobs.dynamics import run_dynamics as run_dynamics
+from .forcefields.jobs.ensembles import DynamicsSettings as DynamicsSettings
+
+# phonons
+from .forcefields.effective_phonons import EffectivePhonons as EffectivePhonons
+from .forcefields.effective_phonons import effective_phonons as effective_phonons
+
+# teaching by empirical potentials
+from .transfer.teachers import Teacher as Teacher
+from .transfer.teachers import parse_teacher as parse_teacher
+from .transfer.teachers import parse_teachers as parse_teachers
+from .transfer.supervision import LabellingLimits as LabellingLimits
+from .transfer.labelling import label_configurations as label_configurations
+from .transfer.labels import TeacherLabels as TeacherLabels
+from .transfer.tables import read_energy_table as read_energy_table
+from .transfer.sources import read_labels as read_labels
+from .transfer.sources import reference_energies_of as reference_energies_of
+from .transfer.shifts import fit_shifts as fit_shifts
+from .transfer.choice import Choice as Choice
+from .transfer.choice import choose_teachers as choose_teachers
+from .transfer.descriptors import describe as describe
+from .transfer.mixture import Mixture as Mixture
+from .transfer.mixture import fit_mixture as fit_mixture
+from .transfer.report import report_teachers as report_teachers
+from .transfer.active import NextChoice as NextChoice
+from .transfer.active import choose_at_random as choose_at_random
+from .transfer.active import choose_farthest as choose_farthest
+from .transfer.active import choose_next as choose_next
+from .transfer.active import ensemble_uncertainties as ensemble_uncertainties
+from .transfer.active import places_of as places_of
+from .transfer.proposal import Proposal as Proposal
+from .transfer.proposal import propose_next as propose_next
+from .transfer.job import teach_networks as teach_networks
+
+__version__: str
