@@ -20,9 +20,9 @@ import numpy as np
 from records import ROOT, header, replace_block, versions, write_csv, write_json
 
 import madelung as md
+from madelung.learning.checkpoints import CHECKPOINT_FILE
 from madelung.training.batches import InputMemory
 from madelung.training.settings import read_settings
-from madelung.training.state import CHECKPOINT_FILE
 
 # Changes of the settings; a group that is named is merged with the defaults.
 VARIANTS: dict[str, dict[str, Any]] = {

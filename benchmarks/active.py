@@ -24,17 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 from records import ROOT, header, replace_block, versions, write_csv, write_json
 
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.forcefields.configurations import Configuration, read_configurations
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
 from madelung.forcefields.uf3.fit import assemble
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.settings import UF3Settings
-from madelung.transfer.active import choose_at_random, choose_farthest, choose_next, places_of
-from madelung.transfer.descriptors import describe
-from madelung.transfer.labels import TeacherLabels
-from madelung.transfer.mixture import Mixture, fit_mixture
-from madelung.transfer.sources import reference_energies_of
-from madelung.transfer.tables import read_energy_table
+from madelung.teaching.active import choose_at_random, choose_farthest, choose_next, places_of
+from madelung.teaching.descriptors import describe
+from madelung.teaching.labels import TeacherLabels
+from madelung.teaching.mixture import Mixture, fit_mixture
+from madelung.teaching.sources import reference_energies_of
+from madelung.teaching.tables import read_energy_table
 
 SIZES = (24, 50, 100, 200, 400)
 SEEDS = (0, 1, 2)

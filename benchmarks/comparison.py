@@ -74,7 +74,7 @@ def small_crystals(folder: Path, count: int, seed: int) -> tuple[list[md.Crystal
         crystals = [found[int(index)] for index in np.sort(chosen)]
         origin = f"JARVIS-DFT, at most {LARGEST} atoms, drawn at random"
     else:
-        from madelung.examples import EXAMPLE_NAMES
+        from madelung.crystals.examples import EXAMPLE_NAMES
 
         crystals = [md.example(name) for name in EXAMPLE_NAMES[:count]]
         origin = "examples of the package"

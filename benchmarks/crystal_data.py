@@ -29,7 +29,7 @@ def has_data(folder: Path) -> bool:
 
 def read_crystals(path: Path, largest: int) -> Iterator[md.Crystal]:
     """Read the crystals of a data set that have at most so many atoms."""
-    from madelung.elements import ATOMIC_NUMBERS
+    from madelung.crystals.elements import ATOMIC_NUMBERS
 
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 import madelung as md
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.data.records import Record
 from madelung.data.store import CrystalStore, write_store
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.inputs import build_input
+from madelung.inputs.build import build_input
 from madelung.models.model import CrystalModel
 
 BATCH, LARGEST = 64, 60

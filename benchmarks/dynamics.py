@@ -17,8 +17,8 @@ from pathlib import Path
 import ase.build
 from records import ROOT, header, versions, write_json
 
+from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
 from madelung.forcefields.files import load_force_field
-from madelung.forcefields.jobs.dynamics import DynamicsSettings, run_dynamics
 
 POTENTIAL = ROOT / "benchmarks/results/tungsten/uf3-4.25.json"
 

@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 from records import ROOT, header, replace_block, versions, write_json
 
-from madelung.crystal import Crystal
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.neighbours import find_neighbours
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.interface import ForceField
-from madelung.forcefields.neighbours import find_neighbours
 from madelung.forcefields.splines.lammps_files import write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
-from madelung.forcefields.uf3 import UF3Potential, write_lammps
+from madelung.forcefields.uf3.lammps import write_lammps
+from madelung.forcefields.uf3.potential import UF3Potential
 
 RESULTS = ROOT / "benchmarks/results"
 POTENTIALS = {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import madelung as md
-from madelung.graph_settings import GraphSettings, PairSettings
+from madelung.inputs.settings import GraphSettings, PairSettings
 from madelung.models.card import ModelCard, TargetCard
 from madelung.models.model import CrystalModel
 from madelung.models.settings import PotNetSettings, SumNetSettings

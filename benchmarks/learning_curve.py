@@ -21,9 +21,9 @@ import numpy as np
 from records import ROOT, header, versions, write_csv, write_json
 
 import madelung as md
+from madelung.learning.checkpoints import CHECKPOINT_FILE
 from madelung.training.batches import InputMemory
 from madelung.training.settings import read_settings
-from madelung.training.state import CHECKPOINT_FILE
 
 # Training crystals, and passes over them; the last number is more than there are.
 SIZES: dict[int, int] = {1000: 60, 2000: 50, 4000: 40, 8000: 25, 100_000: 20}

@@ -26,13 +26,13 @@ from typing import Any
 
 from records import ROOT, header, replace_block, versions, write_json
 
-from madelung.forcefields.comparison import Comparison, compare
-from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.files import load_force_field
-from madelung.forcefields.fit_settings import read_uf3_settings
 from madelung.forcefields.interface import ForceField
-from madelung.forcefields.reference_data import DataFiles
+from madelung.forcefields.reference.comparison import Comparison, compare
+from madelung.forcefields.reference.configurations import SkippedConfigurations, read_configurations
+from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.uf3.job import run_uf3_fit
+from madelung.forcefields.uf3.settings import read_uf3_settings
 
 ELEMENTS = ("Ni", "Cu", "Li", "Mo", "Si", "Ge")
 SETTINGS = ROOT / "benchmarks/settings/uf3"

@@ -20,8 +20,8 @@ from records import ROOT, header, versions, write_json
 
 from madelung.forcefields.neural.fit_settings import read_neural_settings
 from madelung.forcefields.neural.job import run_neural_fit
-from madelung.forcefields.reference_data import DataFiles
-from madelung.training.state import CHECKPOINT_FILE
+from madelung.forcefields.reference.reference_data import DataFiles
+from madelung.learning.checkpoints import CHECKPOINT_FILE
 
 SETTINGS = ROOT / "benchmarks/settings/neural_mlearn.yaml"
 

@@ -26,11 +26,6 @@ import numpy as np
 import torch
 from records import ROOT, header, replace_block, versions, write_json
 
-from madelung.forcefields.configurations import (
-    Configuration,
-    SkippedConfigurations,
-    read_configurations,
-)
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, examples_of, set_scales
 from madelung.forcefields.neural.fit_settings import TrainingCourse
@@ -38,6 +33,11 @@ from madelung.forcefields.neural.losses import errors_of_examples
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.training import NeuralTraining
+from madelung.forcefields.reference.configurations import (
+    Configuration,
+    SkippedConfigurations,
+    read_configurations,
+)
 
 SIZES = {"MACE 128x0e+128x1o": "128x0e+128x1o", "MACE 32x0e+32x1o": "32x0e+32x1o"}
 COUNT = 388

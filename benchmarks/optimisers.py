@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from records import ROOT, header, versions, write_json
 
-from madelung.forcefields.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, examples_of, set_scales
 from madelung.forcefields.neural.fit_settings import TrainingCourse
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.training import NeuralTraining
-from madelung.training.soap import Soap
+from madelung.forcefields.reference.configurations import SkippedConfigurations, read_configurations
+from madelung.learning.soap import Soap
 
 OPTIMISERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float]] = {
     "SOAP 6e-3": (Soap, 6e-3),

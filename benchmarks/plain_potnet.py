@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from madelung.graph import CrystalGraph
+from madelung.inputs.near_graph import CrystalGraph
 from madelung.models.edges import EdgeSet
 from madelung.models.normalisation import WeightedBatchNorm
 from madelung.models.potnet import PotNet, PotNetLayer

@@ -20,8 +20,8 @@ import numpy as np
 from records import ROOT, header, versions, write_csv, write_json
 
 import madelung as md
+from madelung.learning.checkpoints import CHECKPOINT_FILE
 from madelung.training.settings import read_settings
-from madelung.training.state import CHECKPOINT_FILE
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "complete sums": {},

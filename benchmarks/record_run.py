@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from records import ROOT, machine, versions, write_csv, write_json
 
-from madelung.training.benchmark_tasks import benchmark_tasks
+from madelung.leaderboards.tasks import benchmark_tasks
 from madelung.training.report import published_errors
 
 FIELDS = ["id", "fold", "target", "prediction", "uncertainty"]

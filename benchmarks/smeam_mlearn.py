@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from records import header, versions, write_csv, write_json
 
-from madelung.forcefields.configurations import Configuration, read_configurations
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
 from madelung.forcefields.splines.fit import SplineMEAMFit, fit_spline_meam
 from madelung.forcefields.splines.lammps_files import read_meam_spline, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM

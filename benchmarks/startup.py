@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from madelung.examples import example_path
+from madelung.crystals.examples import example_path
 
 __all__ = ["measure_startup"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from records import ROOT, header, versions, write_json
 
-from madelung.forcefields.configurations import Configuration, read_configurations
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
 
 ELEMENTS = ("Ni", "Cu", "Li", "Si", "Ge")  # in those of molybdenum, atoms are not at rest
 NEIGHBOURS = 5

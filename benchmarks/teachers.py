@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from records import ROOT, header, replace_block, versions, write_csv, write_json
 
-from madelung.forcefields.configurations import read_configurations
-from madelung.transfer.descriptors import describe
-from madelung.transfer.labels import TeacherLabels
-from madelung.transfer.mixture import fit_mixture
-from madelung.transfer.shifts import fit_shifts, shifted_energies
-from madelung.transfer.sources import reference_energies_of
-from madelung.transfer.tables import read_energy_table
+from madelung.forcefields.reference.configurations import read_configurations
+from madelung.teaching.descriptors import describe
+from madelung.teaching.labels import TeacherLabels
+from madelung.teaching.mixture import fit_mixture
+from madelung.teaching.shifts import fit_shifts, shifted_energies
+from madelung.teaching.sources import reference_energies_of
+from madelung.teaching.tables import read_energy_table
 
 SHARES = (0.01, 0.05, 0.2, 1.0)
 SEEDS = (0, 1, 2)

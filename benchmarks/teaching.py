@@ -25,11 +25,11 @@ import torch
 from records import ROOT, commit, header, replace_block, versions, write_csv, write_json
 from scipy.stats import t as student
 
-from madelung.forcefields.configurations import Configuration, read_configurations
-from madelung.transfer.job import TeachingShares, teach_networks
-from madelung.transfer.strategies import METHODS, read_teaching_settings
-from madelung.transfer.tables import read_energy_table
-from madelung.transfer.task import PUBLISHED_SHARES
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
+from madelung.teaching.job import TeachingShares, teach_networks
+from madelung.teaching.strategies import METHODS, read_teaching_settings
+from madelung.teaching.tables import read_energy_table
+from madelung.teaching.task import PUBLISHED_SHARES
 
 FILES = {
     "W": ("W_szlachta_9691.extxyz.xz",),

@@ -42,13 +42,13 @@ from throughput_tables import markdown
 from torch import Tensor, nn
 
 import madelung as md
-from madelung.graph import CrystalGraph, build_graph
-from madelung.graph_settings import GraphSettings, PairSettings
-from madelung.inputs import NetworkInput, build_input
+from madelung.inputs.build import NetworkInput, build_input
+from madelung.inputs.near_graph import CrystalGraph, build_graph
+from madelung.inputs.pair_graph import PairGraph
+from madelung.inputs.settings import GraphSettings, PairSettings
 from madelung.models.networks import build_network
 from madelung.models.potnet import PotNet
 from madelung.models.settings import PotNetSettings, SumNetSettings
-from madelung.pair_graph import PairGraph
 
 PARTS = ("agreement", "throughput", "latency")
 DISTRIBUTIONS = ("madelung", "numpy", "torch", "vesin", "ase", "gemmi")
@@ -111,7 +111,7 @@ def draw_crystals(folder: Path, count: int, seed: int) -> tuple[list[md.Crystal]
         chosen = np.random.default_rng(seed).choice(len(found), size=count, replace=False)
         origin = f"JARVIS-DFT, at most {LARGEST} atoms, drawn at random"
         return [found[int(index)] for index in chosen], origin
-    from madelung.examples import EXAMPLE_NAMES
+    from madelung.crystals.examples import EXAMPLE_NAMES
 
     return [md.example(name) for name in EXAMPLE_NAMES], "examples of the package"
 

@@ -27,14 +27,15 @@ import numpy as np
 from records import ROOT, header, replace_block, versions, write_json
 from tungsten_phonons import phonon_errors, references, trajectories
 
-from madelung.forcefields.comparison import compare
-from madelung.forcefields.configurations import Configuration, read_configurations
+from madelung.calculations.elastic import elastic_constants
+from madelung.calculations.relax import relax
+from madelung.calculations.vacancy import vacancy_energy
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.interface import ForceField
-from madelung.forcefields.jobs.elastic import elastic_constants
-from madelung.forcefields.jobs.relax import relax
-from madelung.forcefields.jobs.vacancy import vacancy_energy
-from madelung.forcefields.uf3 import ThreeBodyRange, TwoBodyRange, UF3Settings, fit_uf3
+from madelung.forcefields.reference.comparison import compare
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
+from madelung.forcefields.uf3.fit import fit_uf3
+from madelung.forcefields.uf3.settings import ThreeBodyRange, TwoBodyRange, UF3Settings
 
 SWEPT = ROOT / "benchmarks/settings/uf3/tungsten.json"
 # Supplement, table I, and the learning curve for 4.25 Å; DFT is what all are compared with.

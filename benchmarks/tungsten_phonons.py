@@ -15,10 +15,10 @@ from typing import Any
 import ase.build
 import numpy as np
 
-from madelung.crystal import Crystal
-from madelung.forcefields.configurations import Configuration
-from madelung.forcefields.effective_phonons import EffectivePhonons, effective_phonons
+from madelung.crystals.crystal import Crystal
 from madelung.forcefields.interface import ForceField
+from madelung.forcefields.reference.configurations import Configuration
+from madelung.phonons.effective import EffectivePhonons, effective_phonons
 
 __all__ = ["Trajectory", "phonon_errors", "references", "trajectories"]
 

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from madelung.native_core import native_core
+from madelung.common.native import native_core
 
 settings.register_profile(
     "madelung",
@@ -33,7 +33,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "madelung"))
 def pytest_configure(config: pytest.Config) -> None:
     """Turn warnings into errors, except for the one that reports a tolerance not reached."""
     config.addinivalue_line("filterwarnings", "error")
-    config.addinivalue_line("filterwarnings", "default::madelung.errors.ToleranceWarning")
+    config.addinivalue_line("filterwarnings", "default::madelung.common.errors.ToleranceWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
 

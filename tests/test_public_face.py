@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import madelung as md
+from madelung.common.former_paths import FORMER_MODULES
 
 STUB = Path(md.__file__).with_suffix(".pyi")
 
@@ -42,3 +44,33 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         md.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("former", sorted(FORMER_MODULES))
+def test_former_paths_give_what_is_public_today(former: str) -> None:
+    home = importlib.import_module(FORMER_MODULES[former])
+    name = next(name for name in home.__all__ if hasattr(home, name))
+    with pytest.warns(DeprecationWarning, match=rf"{former}\.{name} has moved.*use madelung\."):
+        value = getattr(importlib.import_module(former), name)
+    assert value is getattr(home, name)
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("madelung.sums", "complete_sums"),
+        ("madelung.inputs", "build_input"),
+        ("madelung.forcefields.uf3", "UF3Settings"),
+        ("madelung.forcefields.neural", "NeuralForceField"),
+    ],
+)
+def test_packages_that_had_public_names_still_give_them(package: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"use madelung.{name}"):
+        assert getattr(importlib.import_module(package), name) is getattr(md, name)
+
+
+def test_a_module_that_never_was_is_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        importlib.import_module("madelung.no_such_module")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        importlib.import_module("madelung.crystal").no_such_name  # noqa: B018

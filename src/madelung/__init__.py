@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import lazy_loader
 
-__version__ = "0.1.0"
+from madelung.common.former_paths import install_former_paths
+from madelung.common.version import __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ = [*__all__, "__version__"]
+
+install_former_paths()

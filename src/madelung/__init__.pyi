@@ -5,25 +5,25 @@ used.
 """
 
 # crystals
-from .crystal import Crystal as Crystal
-from .crystal import CrystalBatch as CrystalBatch
-from .crystal_arguments import as_crystals as as_crystals
-from .io import iterate as iterate
-from .io import read as read
-from .io import read_all as read_all
-from .examples import example as example
-from .forcefields.neighbours import find_neighbours as find_neighbours
+from .crystals.crystal import Crystal as Crystal
+from .crystals.batch import CrystalBatch as CrystalBatch
+from .crystals.reading.arguments import as_crystals as as_crystals
+from .crystals.reading.files import iterate as iterate
+from .crystals.reading.files import read as read
+from .crystals.reading.files import read_all as read_all
+from .crystals.examples import example as example
+from .crystals.neighbours import find_neighbours as find_neighbours
 
 # errors and warnings
-from .errors import CrystalError as CrystalError
-from .errors import DatasetError as DatasetError
-from .errors import ForceFieldError as ForceFieldError
-from .errors import MadelungError as MadelungError
-from .errors import ModelError as ModelError
-from .errors import PotentialError as PotentialError
-from .errors import ToleranceWarning as ToleranceWarning
-from .errors import TrainingError as TrainingError
-from .interruption import JobInterrupted as JobInterrupted
+from .common.errors import CrystalError as CrystalError
+from .common.errors import DatasetError as DatasetError
+from .common.errors import ForceFieldError as ForceFieldError
+from .common.errors import MadelungError as MadelungError
+from .common.errors import ModelError as ModelError
+from .common.errors import PotentialError as PotentialError
+from .common.errors import ToleranceWarning as ToleranceWarning
+from .common.errors import TrainingError as TrainingError
+from .common.interruption import JobInterrupted as JobInterrupted
 
 # complete sums
 from .sums.base import Potential as Potential
@@ -35,7 +35,7 @@ from .sums.potentials import London as London
 from .sums.potentials import Pauli as Pauli
 from .sums.potentials import Yukawa as Yukawa
 from .sums.combinations import Buckingham as Buckingham
-from .sums.combinations import Combination as Combination
+from .sums.base import Combination as Combination
 from .sums.combinations import LennardJones as LennardJones
 from .sums.combinations import Morse as Morse
 from .sums.complete import CompleteSums as CompleteSums
@@ -53,21 +53,21 @@ from .data.records import Record as Record
 from .data.records import Target as Target
 from .data.dataset import export_json_lines as export_json_lines
 from .data.dataset import open_dataset as open_dataset
-from .data.dataset import read_records as read_records
+from .data.reading import read_records as read_records
 from .data.store import CrystalStore as CrystalStore
 from .data.store import write_store as write_store
 from .data.matching import find_matches as find_matches
 from .data.combining import combine_sources as combine_sources
 
 # what networks see of a crystal
-from .graph import CrystalGraph as CrystalGraph
-from .graph import build_graph as build_graph
-from .graph_settings import GraphSettings as GraphSettings
-from .graph_settings import PairSettings as PairSettings
-from .inputs import build_input as build_input
-from .pair_graph import PairGraph as PairGraph
-from .pair_graph import PairList as PairList
-from .pair_functions import pair_functions as pair_functions
+from .inputs.near_graph import CrystalGraph as CrystalGraph
+from .inputs.near_graph import build_graph as build_graph
+from .inputs.settings import GraphSettings as GraphSettings
+from .inputs.settings import PairSettings as PairSettings
+from .inputs.build import build_input as build_input
+from .inputs.pair_graph import PairGraph as PairGraph
+from .inputs.pair_graph import PairList as PairList
+from .inputs.pair_functions import pair_functions as pair_functions
 
 # properties
 from .models.model import CrystalModel as CrystalModel
@@ -82,24 +82,24 @@ from .training.report import evaluate_dataset as evaluate_dataset
 from .training.ensembles import combine_models as combine_models
 from .training.ensembles import ensemble_runs as ensemble_runs
 from .training.ensemble_members import separate as separate
-from .training.benchmark import run_benchmark as run_benchmark
+from .leaderboards.benchmark import run_benchmark as run_benchmark
 
 # force fields
 from .forcefields.interface import Evaluation as Evaluation
 from .forcefields.interface import ForceField as ForceField
 from .forcefields.files import load_force_field as load_force_field
 from .forcefields.calculator import ForceFieldCalculator as ForceFieldCalculator
-from .forcefields.validation import ValidationReport as ValidationReport
-from .forcefields.validation import validate_force_field as validate_force_field
-from .forcefields.checks import Tolerances as Tolerances
-from .forcefields.complete_pairs import CompletePairs as CompletePairs
+from .forcefields.soundness.validation import ValidationReport as ValidationReport
+from .forcefields.soundness.validation import validate_force_field as validate_force_field
+from .forcefields.soundness.checks import Tolerances as Tolerances
+from .forcefields.pairs.complete_pairs import CompletePairs as CompletePairs
 from .forcefields.lammps import acting_in_lammps as acting_in_lammps
-from .forcefields.configurations import Configuration as Configuration
-from .forcefields.configurations import SkippedConfigurations as SkippedConfigurations
-from .forcefields.configurations import read_configurations as read_configurations
-from .forcefields.reference_data import DataFiles as DataFiles
-from .forcefields.comparison import Comparison as Comparison
-from .forcefields.comparison import compare as compare
+from .forcefields.reference.configurations import Configuration as Configuration
+from .forcefields.reference.configurations import SkippedConfigurations as SkippedConfigurations
+from .forcefields.reference.configurations import read_configurations as read_configurations
+from .forcefields.reference.reference_data import DataFiles as DataFiles
+from .forcefields.reference.comparison import Comparison as Comparison
+from .forcefields.reference.comparison import compare as compare
 
 # fits of force fields
 from .forcefields.uf3.settings import Regularisation as Regularisation
@@ -132,43 +132,43 @@ from .forcefields.neural.job import run_neural_fit as run_neural_fit
 from .forcefields.neural.metatomic import write_metatomic as write_metatomic
 
 # calculations with a force field
-from .forcefields.jobs.relax import RelaxationResult as RelaxationResult
-from .forcefields.jobs.relax import relax as relax
-from .forcefields.jobs.elastic import elastic_constants as elastic_constants
-from .forcefields.jobs.equation_of_state import equation_of_state as equation_of_state
-from .forcefields.jobs.vacancy import vacancy_energy as vacancy_energy
-from .forcefields.jobs.dynamics import run_dynamics as run_dynamics
-from .forcefields.jobs.ensembles import DynamicsSettings as DynamicsSettings
+from .calculations.relax import RelaxationResult as RelaxationResult
+from .calculations.relax import relax as relax
+from .calculations.elastic import elastic_constants as elastic_constants
+from .calculations.equation_of_state import equation_of_state as equation_of_state
+from .calculations.vacancy import vacancy_energy as vacancy_energy
+from .calculations.dynamics import run_dynamics as run_dynamics
+from .calculations.integrators import DynamicsSettings as DynamicsSettings
 
 # phonons
-from .forcefields.effective_phonons import EffectivePhonons as EffectivePhonons
-from .forcefields.effective_phonons import effective_phonons as effective_phonons
+from .phonons.effective import EffectivePhonons as EffectivePhonons
+from .phonons.effective import effective_phonons as effective_phonons
 
 # teaching by empirical potentials
-from .transfer.teachers import Teacher as Teacher
-from .transfer.teachers import parse_teacher as parse_teacher
-from .transfer.teachers import parse_teachers as parse_teachers
-from .transfer.supervision import LabellingLimits as LabellingLimits
-from .transfer.labelling import label_configurations as label_configurations
-from .transfer.labels import TeacherLabels as TeacherLabels
-from .transfer.tables import read_energy_table as read_energy_table
-from .transfer.sources import read_labels as read_labels
-from .transfer.sources import reference_energies_of as reference_energies_of
-from .transfer.shifts import fit_shifts as fit_shifts
-from .transfer.choice import Choice as Choice
-from .transfer.choice import choose_teachers as choose_teachers
-from .transfer.descriptors import describe as describe
-from .transfer.mixture import Mixture as Mixture
-from .transfer.mixture import fit_mixture as fit_mixture
-from .transfer.report import report_teachers as report_teachers
-from .transfer.active import NextChoice as NextChoice
-from .transfer.active import choose_at_random as choose_at_random
-from .transfer.active import choose_farthest as choose_farthest
-from .transfer.active import choose_next as choose_next
-from .transfer.active import ensemble_uncertainties as ensemble_uncertainties
-from .transfer.active import places_of as places_of
-from .transfer.proposal import Proposal as Proposal
-from .transfer.proposal import propose_next as propose_next
-from .transfer.job import teach_networks as teach_networks
+from .teaching.teachers import Teacher as Teacher
+from .teaching.teachers import parse_teacher as parse_teacher
+from .teaching.teachers import parse_teachers as parse_teachers
+from .teaching.supervision import LabellingLimits as LabellingLimits
+from .teaching.labelling import label_configurations as label_configurations
+from .teaching.labels import TeacherLabels as TeacherLabels
+from .teaching.tables import read_energy_table as read_energy_table
+from .teaching.sources import read_labels as read_labels
+from .teaching.sources import reference_energies_of as reference_energies_of
+from .teaching.shifts import fit_shifts as fit_shifts
+from .teaching.choice import Choice as Choice
+from .teaching.choice import choose_teachers as choose_teachers
+from .teaching.descriptors import describe as describe
+from .teaching.mixture import Mixture as Mixture
+from .teaching.mixture import fit_mixture as fit_mixture
+from .teaching.report import report_teachers as report_teachers
+from .teaching.active import NextChoice as NextChoice
+from .teaching.active import choose_at_random as choose_at_random
+from .teaching.active import choose_farthest as choose_farthest
+from .teaching.active import choose_next as choose_next
+from .teaching.active import ensemble_uncertainties as ensemble_uncertainties
+from .teaching.active import places_of as places_of
+from .teaching.proposal import Proposal as Proposal
+from .teaching.proposal import propose_next as propose_next
+from .teaching.job import teach_networks as teach_networks
 
 __version__: str

@@ -1,4 +1,4 @@
-"""The command ``madelung``."""
+"""The command ``madelung``: each command parses, calls one library function and prints."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from madelung import __version__
-from madelung.errors import MadelungError
+from madelung.common.errors import MadelungError
+from madelung.common.version import __version__
 
 __all__ = ["app", "main"]
 
 # In the order in which they are listed. A command's module is imported when it is called for.
-_COMMANDS = (
-    "sums",
-    "predict",
-    "train",
-    "ensemble",
-    "evaluate",
-    "benchmark",
-    "fit",
-    "teach",
-    "models",
-    "data",
-    "run",
-)
+_COMMANDS = {
+    "sums": "madelung.cli.sums.command",
+    "predict": "madelung.cli.predict",
+    "train": "madelung.cli.train",
+    "ensemble": "madelung.cli.ensemble",
+    "evaluate": "madelung.cli.evaluate",
+    "benchmark": "madelung.cli.benchmark",
+    "fit": "madelung.cli.fit.command",
+    "teach": "madelung.cli.teach",
+    "models": "madelung.cli.models",
+    "data": "madelung.cli.data",
+    "run": "madelung.cli.run",
+}
 
 
 class _Commands(TyperGroup):
@@ -42,7 +42,7 @@ class _Commands(TyperGroup):
         """Import a command by its name."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"madelung.cli.{cmd_name}")
+        module = importlib.import_module(_COMMANDS[cmd_name])
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from madelung.cli.single import single_command
+from madelung.cli.options import single_command
 
 if TYPE_CHECKING:
-    from madelung.training.benchmark import BenchmarkResult
+    from madelung.leaderboards.benchmark import BenchmarkResult
 
 __all__ = ["app", "benchmark"]
 
@@ -74,7 +74,7 @@ def benchmark(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     list_tasks: Annotated[bool, typer.Option("--list", help="List the tasks.")] = False,
 ) -> None:
-    from madelung.training.benchmark import run_benchmark
+    from madelung.leaderboards.benchmark import run_benchmark
     from madelung.training.settings import read_settings
 
     if list_tasks:
@@ -108,7 +108,7 @@ def _print_tasks() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from madelung.training.benchmark_tasks import benchmark_tasks
+    from madelung.leaderboards.tasks import benchmark_tasks
 
     table = Table(title="benchmark tasks")
     table.add_column("task", overflow="fold")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from madelung.cli import options
-from madelung.cli.single import single_command
+from madelung.cli.options import single_command
 
 if TYPE_CHECKING:
     from madelung.training.report import EvaluationReport

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,7 @@ __all__ = [
     "Strict",
     "Threads",
     "Tolerance",
+    "single_command",
 ]
 
 
@@ -115,3 +117,10 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, metavar="NUMBER", help="Threads to use.", show_default="all cores"),
 ]
+
+
+def single_command(function: Callable[..., Any]) -> typer.Typer:
+    """Make an application whose only command is a function; without arguments it shows help."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    app.command(no_args_is_help=True)(function)
+    return app

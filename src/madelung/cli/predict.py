@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from madelung.cli import options
-from madelung.cli.single import single_command
+from madelung.cli.options import single_command
 
 if TYPE_CHECKING:
     from madelung.models.files import FilePrediction
@@ -76,12 +76,11 @@ def predict(
     max_atoms: options.MaxAtoms = 2000,
     threads: options.Threads = None,
 ) -> None:
-    from madelung.cli.inputs import choose_form, example_paths
-    from madelung.cli.report import open_output, with_progress
+    from madelung.cli.files import choose_form, example_paths, open_output, with_progress
+    from madelung.common.machine import available_cores
+    from madelung.crystals.reading.files import find_files
     from madelung.models.files import predict_files
     from madelung.models.shipped import load
-    from madelung.sums.files import find_files
-    from madelung.sums.job import available_cores
 
     form = choose_form(as_json, as_csv, output)
     loaded = load(model, target=target)
@@ -152,7 +151,7 @@ class _Report:
 
     def conclude(self) -> None:
         """Report what could not be used; the exit code is 1 if nothing could."""
-        from madelung.cli.report import report_problems
+        from madelung.cli.files import report_problems
 
         report_problems(self._done, self._problems, "predicted")
 

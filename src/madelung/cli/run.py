@@ -12,7 +12,7 @@ import typer
 from madelung.cli import options
 
 if TYPE_CHECKING:
-    from madelung.crystal import Crystal
+    from madelung.crystals.crystal import Crystal
     from madelung.forcefields.interface import ForceField
 
 __all__ = ["app"]
@@ -108,7 +108,7 @@ def relax(
     as_json: options.AsJson = False,
 ) -> None:
     """Move the atoms, and the cell if wanted, to the nearest minimum of the energy."""
-    from madelung.forcefields.jobs.relax import relax as job
+    from madelung.calculations.relax import relax as job
 
     crystal, field = _subjects(structure, force_field)
     result = job(
@@ -139,7 +139,7 @@ def elastic(
     as_json: options.AsJson = False,
 ) -> None:
     """Elastic constants from the stress of strained crystals."""
-    from madelung.forcefields.jobs.elastic import elastic_constants
+    from madelung.calculations.elastic import elastic_constants
 
     crystal, field = _subjects(structure, force_field)
     result = elastic_constants(
@@ -170,7 +170,7 @@ def eos(
     as_json: options.AsJson = False,
 ) -> None:
     """Energy over volume, and Birch and Murnaghan's V0, B0 and B0'."""
-    from madelung.forcefields.jobs.equation_of_state import equation_of_state
+    from madelung.calculations.equation_of_state import equation_of_state
 
     crystal, field = _subjects(structure, force_field)
     result = equation_of_state(
@@ -209,7 +209,7 @@ def vacancy(
     as_json: options.AsJson = False,
 ) -> None:
     """Formation energy of a vacancy."""
-    from madelung.forcefields.jobs.vacancy import vacancy_energy
+    from madelung.calculations.vacancy import vacancy_energy
 
     crystal, field = _subjects(structure, force_field)
     result = vacancy_energy(
@@ -251,7 +251,7 @@ def md(
     as_json: options.AsJson = False,
 ) -> None:
     """Molecular dynamics, which can be interrupted and goes on bit for bit the same."""
-    from madelung.forcefields.jobs.dynamics import DynamicsSettings, run_dynamics
+    from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
 
     crystal, field = _subjects(structure, force_field)
     settings = DynamicsSettings(
@@ -279,9 +279,9 @@ def md(
 
 
 def _subjects(structure: str, force_field: Path) -> tuple[Crystal, ForceField]:
-    from madelung.cli.inputs import example_paths
+    from madelung.cli.files import example_paths
+    from madelung.crystals.reading.files import read
     from madelung.forcefields.files import load_force_field
-    from madelung.io import read
 
     path = example_paths([structure]).get(structure, structure)
     return read(path), load_force_field(force_field)
@@ -289,7 +289,7 @@ def _subjects(structure: str, force_field: Path) -> tuple[Crystal, ForceField]:
 
 def _finish(result: _Result, out: Path, as_json: bool) -> None:
     """Write and print a result; one that is not what was asked for ends with status 1."""
-    from madelung.forcefields.jobs.writing import plain
+    from madelung.common.outputs import plain
 
     result.save(out)
     content = plain(result.as_object())

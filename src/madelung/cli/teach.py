@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 if TYPE_CHECKING:
-    from madelung.transfer.job import Taught
-    from madelung.transfer.labels import TeacherLabels
-    from madelung.transfer.proposal import Proposal
-    from madelung.transfer.report import TeacherReport
-    from madelung.transfer.strategies import Method
+    from madelung.teaching.job import Taught
+    from madelung.teaching.labels import TeacherLabels
+    from madelung.teaching.proposal import Proposal
+    from madelung.teaching.report import TeacherReport
+    from madelung.teaching.strategies import Method
 
 __all__ = ["app"]
 
@@ -80,10 +80,10 @@ def label(
     ] = 10.0,
     quiet: Quiet = False,
 ) -> None:
-    from madelung.forcefields.configurations import read_configurations
-    from madelung.transfer.labelling import label_configurations
-    from madelung.transfer.supervision import LabellingLimits
-    from madelung.transfer.teachers import parse_teachers
+    from madelung.forcefields.reference.configurations import read_configurations
+    from madelung.teaching.labelling import label_configurations
+    from madelung.teaching.supervision import LabellingLimits
+    from madelung.teaching.teachers import parse_teachers
 
     labels = label_configurations(
         list(read_configurations(data, bare=True)),
@@ -127,9 +127,9 @@ def report(
     mixture: Annotated[bool, typer.Option("--mixture", help="Fit a mixture of teachers.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    from madelung.forcefields.configurations import read_configurations
-    from madelung.transfer.report import report_teachers
-    from madelung.transfer.sources import read_labels
+    from madelung.forcefields.reference.configurations import read_configurations
+    from madelung.teaching.report import report_teachers
+    from madelung.teaching.sources import read_labels
 
     configurations = list(read_configurations(data, bare=True))
     found = report_teachers(
@@ -187,10 +187,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of division, weights and order.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    from madelung.forcefields.configurations import read_configurations
-    from madelung.transfer.job import TeachingShares, teach_networks
-    from madelung.transfer.sources import read_labels
-    from madelung.transfer.strategies import read_teaching_settings
+    from madelung.forcefields.reference.configurations import read_configurations
+    from madelung.teaching.job import TeachingShares, teach_networks
+    from madelung.teaching.sources import read_labels
+    from madelung.teaching.strategies import read_teaching_settings
 
     network = {"long_range": False} if local else {}
     changes: dict[str, Any] = {"seed": seed, **({} if steps is None else {"steps": steps})}
@@ -234,10 +234,10 @@ def next_configurations(
     seed: Annotated[int, typer.Option(help="Seed of what is drawn at random.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    from madelung.forcefields.configurations import read_configurations
     from madelung.forcefields.files import load_force_field
-    from madelung.transfer.proposal import propose_next
-    from madelung.transfer.sources import read_labels
+    from madelung.forcefields.reference.configurations import read_configurations
+    from madelung.teaching.proposal import propose_next
+    from madelung.teaching.sources import read_labels
 
     configurations = list(read_configurations(data, bare=True))
     proposal = propose_next(
@@ -273,7 +273,7 @@ def _print_report(found: TeacherReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from madelung.transfer.plots import short_name
+    from madelung.teaching.plots import short_name
 
     rows = [row for row in found.results["errors"] if row["group"] == "all"]
     each = rows.pop()

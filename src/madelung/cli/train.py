@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from madelung.cli.single import single_command
+from madelung.cli.options import single_command
 from madelung.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _train_force_field(
     changes: dict[str, Any],
 ) -> None:
     """Hand over to ``madelung fit neural``."""
-    from madelung.cli.fit_neural import neural
-    from madelung.errors import TrainingError
+    from madelung.cli.fit.neural import neural
+    from madelung.common.errors import TrainingError
 
     given = {name: value for name, value in changes.items() if value not in (None, [])}
     given.pop("target")

@@ -1,5 +1,5 @@
-"""Data sets of crystals: records, memory-mapped stores, readers of files, and named data sets.
+"""Data sets: records, formats, memory-mapped stores, named data sets.
 
-:func:`madelung.data.dataset.open_dataset` is where to start. Importing this package loads nothing
+:func:`madelung.open_dataset` is where to start. Importing this package loads nothing
 heavy.
 """

@@ -26,7 +26,7 @@ class NamedDataset:
     file
         Name of the file that it is published as.
     format
-        Format of that file, as in :func:`madelung.data.dataset.read_records`.
+        Format of that file, as in :func:`madelung.read_records`.
     addresses
         Where the file is, in the order in which they are tried; none if it comes with Madelung.
     sha256
@@ -44,7 +44,7 @@ class NamedDataset:
     default_target
         What to learn if nothing else is asked for; None if there are several and none stands out.
     licence, source, citation
-        As in :class:`~madelung.data.records.DatasetInfo`.
+        As in :class:`~madelung.DatasetInfo`.
     """
 
     name: str

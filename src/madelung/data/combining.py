@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from madelung import __version__
+from madelung.common.errors import DatasetError
+from madelung.common.progress import counted
+from madelung.common.text import plain_stem
+from madelung.common.version import __version__
 from madelung.data.dataset import open_dataset
-from madelung.data.formats.text import plain_stem
 from madelung.data.matching import find_matches
 from madelung.data.parts import (
     HeldOut,
@@ -22,11 +24,9 @@ from madelung.data.parts import (
     combined_parts,
     refuse_repeated,
 )
-from madelung.data.progress import counted
 from madelung.data.records import Record
 from madelung.data.store import CrystalStore
 from madelung.data.writing import StoreWriter, appearing_folder
-from madelung.errors import DatasetError
 
 __all__ = ["MATCHES_FILE", "Combination", "HeldOut", "Source", "combine_sources", "combine_stores"]
 
@@ -72,7 +72,7 @@ def combine_stores(
     from the source's default split, or the one called "split"; in a source without splits all
     crystals are in "train". Crystals without a target are left out.
 
-    A record whose crystal is held out (:func:`madelung.data.matching.find_matches`) is in "train"
+    A record whose crystal is held out (:func:`madelung.find_matches`) is in "train"
     of no split; where it is in "val" or "test" it stays. Which these are is written to
     ``matches.csv`` in the folder, with columns id, matched_id, held_out_set, formula and note.
 
@@ -124,7 +124,7 @@ def combine_sources(
     Parameters
     ----------
     sources
-        Names and paths, as in :func:`madelung.data.dataset.open_dataset`.
+        Names and paths, as in :func:`madelung.open_dataset`.
     folder, log10, progress
         As in :func:`combine_stores`.
     held_out

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from madelung import __version__
-from madelung.data.progress import Advance, watched
-from madelung.errors import DatasetError
+from madelung.common.errors import DatasetError
+from madelung.common.progress import Advance, watched
+from madelung.common.version import __version__
 
 __all__ = ["fetch", "file_checksum"]
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from madelung.common.errors import DatasetError
 from madelung.data.records import DatasetInfo
 from madelung.data.shards import ShardEntry, damaged
-from madelung.errors import DatasetError
 
 __all__ = ["STORE_FILE", "StoreIndex", "is_store"]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from madelung.arrays import to_numpy
-from madelung.crystal import Crystal
-from madelung.data.progress import watched
+from madelung.common.arrays import to_numpy
+from madelung.common.errors import DatasetError
+from madelung.common.progress import watched
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import chemical_formula
 from madelung.data.records import Record
-from madelung.elements import chemical_formula
-from madelung.errors import DatasetError
 
 __all__ = ["Match", "find_matches", "reduced_formula"]
 

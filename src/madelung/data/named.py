@@ -9,17 +9,17 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+from madelung.common.errors import DatasetError
+from madelung.common.progress import counted
+from madelung.common.text import plain_stem
 from madelung.data.catalogue import CATALOGUE, NamedDataset
 from madelung.data.downloads import fetch, file_checksum
 from madelung.data.formats.detection import detect_format
-from madelung.data.formats.text import plain_stem
 from madelung.data.formats.values import fold_splits
 from madelung.data.index import is_store
 from madelung.data.official_splits import matbench_folds, read_leaderboard_split
-from madelung.data.progress import counted
 from madelung.data.records import DatasetInfo, Record
 from madelung.data.store import CrystalStore, write_store
-from madelung.errors import DatasetError
 
 __all__ = [
     "EXAMPLE_PREFIX",
@@ -148,7 +148,7 @@ def download_dataset(
         Name, as in :func:`dataset_names`; a target may follow.
     folder
         Folder of the store; by default the one that
-        :func:`~madelung.data.dataset.open_dataset` looks for it in.
+        :func:`~madelung.open_dataset` looks for it in.
     mirror
         Address of a folder that holds the file, tried before the publisher's; by default
         ``$MADELUNG_MIRROR``, if that is set.
@@ -208,7 +208,7 @@ def import_dataset(
         The published file, or another that holds the same records in the same order.
     folder
         Folder of the store; by default the one that
-        :func:`~madelung.data.dataset.open_dataset` looks for it in.
+        :func:`~madelung.open_dataset` looks for it in.
     splits
         Folder of the files with official splits; by default that of the path.
     partial
@@ -251,7 +251,7 @@ def _records(
     dataset: NamedDataset, path: Path, splits: Path, partial: bool
 ) -> Iterator[Record | DatasetError]:
     """Read the records of a file, and give them the names and splits of a data set."""
-    from madelung.data.dataset import read_records
+    from madelung.data.reading import read_records
 
     official, missing = _official_splits(dataset, splits)
     folds = matbench_folds(dataset.crystals) if dataset.folds and not partial else None

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.data.formats.text import open_text
+from madelung.common.errors import DatasetError
+from madelung.common.text import open_text
 from madelung.data.formats.values import FOLDS
 from madelung.data.records import split_part
-from madelung.errors import DatasetError
 
 __all__ = ["matbench_folds", "read_leaderboard_split"]
 

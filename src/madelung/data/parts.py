@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from madelung.common.errors import DatasetError
 from madelung.data.records import DatasetInfo, Record, Target
 from madelung.data.store import CrystalStore
-from madelung.errors import DatasetError
 
 __all__ = ["HeldOut", "Part", "Source", "combined_info", "combined_parts", "refuse_repeated"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from madelung.crystal import Crystal
-from madelung.errors import DatasetError
+from madelung.common.errors import DatasetError
+from madelung.crystals.crystal import Crystal
 
 __all__ = ["SPLIT_PARTS", "DatasetInfo", "Record", "Target", "split_part"]
 

@@ -33,9 +33,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.arrays import to_numpy
+from madelung.common.arrays import to_numpy
+from madelung.common.errors import DatasetError
 from madelung.data.records import SPLIT_PARTS, Record
-from madelung.errors import DatasetError
 
 __all__ = ["Shard", "ShardBuilder", "ShardEntry", "damaged"]
 

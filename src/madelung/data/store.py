@@ -16,12 +16,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from madelung.crystal import Crystal, CrystalBatch
+from madelung.common.errors import DatasetError
+from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.crystal import Crystal
 from madelung.data.index import StoreIndex
 from madelung.data.records import SPLIT_PARTS, DatasetInfo, Record
 from madelung.data.shards import Shard, damaged
 from madelung.data.writing import SHARD_SIZE, StoreWriter, appearing_folder
-from madelung.errors import DatasetError
 
 __all__ = ["CrystalStore", "write_store"]
 
@@ -33,7 +34,7 @@ _PART_NAMES = np.array(["", *SPLIT_PARTS])
 class CrystalStore(Sequence[Record]):
     """A data set of crystals on disk, read only; several threads may use it.
 
-    Make one with :meth:`open`, :func:`write_store` or :func:`madelung.data.dataset.open_dataset`.
+    Make one with :meth:`open`, :func:`write_store` or :func:`madelung.open_dataset`.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ def summarise(source: str) -> dict[str, Any]:
     Parameters
     ----------
     source
-        A name or path, as in :func:`madelung.data.dataset.open_dataset`.
+        A name or path, as in :func:`madelung.open_dataset`.
 
     Raises
     ------

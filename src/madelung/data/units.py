@@ -62,6 +62,6 @@ def known_target(name: str) -> Target:
     Notes
     -----
     Data sets that use a name in another sense say so in their
-    :class:`~madelung.data.records.DatasetInfo`, which comes first.
+    :class:`~madelung.DatasetInfo`, which comes first.
     """
     return _TARGETS.get(name, Target(name))

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from madelung.arrays import to_numpy
+from madelung.common.arrays import to_numpy
+from madelung.common.errors import DatasetError
 from madelung.data.index import STORE_FILE, StoreIndex, is_store
 from madelung.data.records import DatasetInfo, Record
 from madelung.data.shards import ShardBuilder, ShardEntry
 from madelung.data.units import known_target
-from madelung.errors import DatasetError
 
 __all__ = ["SHARD_SIZE", "StoreWriter", "appearing_folder"]
 

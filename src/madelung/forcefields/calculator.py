@@ -9,7 +9,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from madelung.crystal import Crystal
+from madelung.crystals.crystal import Crystal
 from madelung.forcefields.interface import ForceField
 
 __all__ = ["ForceFieldCalculator"]

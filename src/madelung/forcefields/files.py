@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from madelung.data.formats.text import open_text
-from madelung.errors import DatasetError, ForceFieldError
+from madelung.common.errors import DatasetError, ForceFieldError
+from madelung.common.text import open_text
 from madelung.forcefields.interface import ForceField
 
 __all__ = ["load_force_field"]
@@ -22,7 +22,9 @@ _CARD = "card.json"
 
 # JSON files by what they say under "format"; called with the object and the file's name.
 _JSON_READERS: dict[str, str] = {
-    "madelung-complete-pairs": "madelung.forcefields.complete_pairs:CompletePairs.from_object",
+    "madelung-complete-pairs": (
+        "madelung.forcefields.pairs.complete_pairs:CompletePairs.from_object"
+    ),
     "madelung-neural": "madelung.forcefields.neural.potential:NeuralForceField.from_object",
     "madelung-spline-eam": "madelung.forcefields.splines.eam:SplineEAM.from_object",
     "madelung-spline-meam": "madelung.forcefields.splines.meam:SplineMEAM.from_object",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.crystal_arguments import as_crystals
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.reading.arguments import as_crystals
 
 __all__ = ["Evaluation", "ForceField"]
 
@@ -66,7 +66,7 @@ class ForceField(ABC):
     """A function of atoms that has forces and a virial.
 
     Implementations give :attr:`species`, :attr:`cutoff` and :meth:`_evaluate`.
-    :func:`madelung.forcefields.validation.validate_force_field` says whether one is sound.
+    :func:`madelung.validate_force_field` says whether one is sound.
     """
 
     @property

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.elements import ATOMIC_NUMBERS, ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ATOMIC_NUMBERS, ELEMENT_SYMBOLS
 from madelung.forcefields.interface import ForceField
 
 __all__ = ["acting_in_lammps"]

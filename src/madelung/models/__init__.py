@@ -1,0 +1,1 @@
+"""PotNet, SumNet, their cards, and prediction."""

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from madelung.errors import ModelError
-from madelung.graph_settings import InputSettings
+from madelung.common.errors import ModelError
+from madelung.inputs.settings import InputSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings
 
 __all__ = ["CARD_FILE", "CARD_FORMAT", "Consensus", "ModelCard", "TargetCard", "read_card"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from madelung.inputs import MemberInputs, NetworkInput
+from madelung.inputs.build import MemberInputs, NetworkInput
 from madelung.models.card import Consensus
 from madelung.models.laplace_mixture import expected_error, mixture_median
 from madelung.models.targets import TargetScale

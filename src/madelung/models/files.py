@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from madelung.arrays import crystal_error
-from madelung.crystal import Crystal
-from madelung.errors import CrystalError
-from madelung.io import iterate
+from madelung.common.errors import CrystalError
+from madelung.crystals.checks import crystal_error
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.reading.files import iterate
 from madelung.models.model import CrystalModel, Prediction
 
 __all__ = ["FilePrediction", "predict_files"]

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from madelung.crystal import Crystal
-from madelung.crystal_arguments import as_crystals
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ModelError
-from madelung.inputs import NetworkInput, build_input
+from madelung.common.errors import ModelError
+from madelung.common.outputs import whole_file
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.reading.arguments import as_crystals
+from madelung.inputs.build import NetworkInput, build_input
 from madelung.models.card import CARD_FILE, CARD_FORMAT, ModelCard, TargetCard, read_card
 from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.ensemble import NetworkEnsemble
@@ -24,7 +25,6 @@ from madelung.models.networks import build_network
 from madelung.models.novelty import Novelty
 from madelung.models.settings import readout_of
 from madelung.models.targets import TargetScale
-from madelung.outputs import whole_file
 
 __all__ = ["WEIGHTS_FILE", "CrystalModel", "Outputs", "Prediction"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from madelung.errors import ModelError
-from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
+from madelung.common.errors import ModelError
+from madelung.inputs.pair_functions import function_sections
+from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
 from madelung.models.potnet import PotNet
 from madelung.models.settings import NetworkSettings, PotNetSettings, SumNetSettings
 from madelung.models.sumnet import SumNet
-from madelung.pair_functions import function_sections
 
 __all__ = ["build_network"]
 

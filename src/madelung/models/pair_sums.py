@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from madelung.native_core import native_core
-from madelung.pair_graph import PairList
+from madelung.common.native import native_core
+from madelung.inputs.pair_graph import PairList
 
 __all__ = ["pair_sums"]
 

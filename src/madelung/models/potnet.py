@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from madelung.graph import CrystalGraph
+from madelung.inputs.near_graph import CrystalGraph
 from madelung.models.edges import EdgeInput, EdgeSet
 from madelung.models.element_features import FEATURES, element_features
 from madelung.models.normalisation import WeightedBatchNorm

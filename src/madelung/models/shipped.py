@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from madelung.errors import ModelError
+from madelung.common.errors import ModelError
 from madelung.models.card import CARD_FILE
 
 if TYPE_CHECKING:

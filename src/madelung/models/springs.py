@@ -9,22 +9,21 @@ springs are learnt. Derivation in docs/theory/springs.md.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from madelung.bonds import SYMMETRIC_POINTS, BondList
-from madelung.errors import ModelError
-from madelung.models.native_layers import passes_natively
-from madelung.models.native_springs import native_dynamical_matrices
-from madelung.pair_functions import covalent_radii
-from madelung.pair_graph import PairGraph
+from madelung.common.errors import ModelError
+from madelung.common.native import native_core
+from madelung.crystals.elements import covalent_radii
+from madelung.inputs.bonds import SYMMETRIC_POINTS, BondList
+from madelung.inputs.pair_graph import PairGraph
+from madelung.models.native import Slot, kept_by_core, linear_slots, passes_natively
 
-__all__ = ["FREQUENCY_UNITS", "Springs", "dynamical_matrices", "spring_matrices"]
+__all__ = ["Springs", "dynamical_matrices", "native_dynamical_matrices", "spring_matrices"]
 
-FREQUENCY_UNITS = {"THz": 15.633304, "1/cm": 521.47090, "meV": 64.654151}
-"""What a network's unit of frequency, the square root of eV/(Å² u) over 2π, is in others."""
 _ENDS = 64
 _HIDDEN = 96
 _GAUSSIANS, _NEAREST, _FARTHEST = 16, 0.7, 2.4
@@ -248,3 +247,51 @@ def _masses() -> Tensor:
     from ase.data import atomic_masses
 
     return torch.tensor(atomic_masses, dtype=torch.float32).clamp(min=1.0)
+
+
+def native_dynamical_matrices(
+    springs: Springs, atoms: Tensor, numbers: Tensor, bonds: BondList
+) -> list[Tensor]:
+    """Choose springs and assemble dynamical matrices from them, in double precision.
+
+    Parameters
+    ----------
+    springs
+        The network.
+    atoms
+        (N, features) features of the orbits.
+    numbers
+        (N,) their atomic numbers.
+    bonds
+        The bonds.
+
+    Returns
+    -------
+    list of (G, 8, 3n, 3n) Tensor
+        Those of each group of ``bonds``, in eV/(Å² u).
+    """
+    shapes = [
+        (len(members), SYMMETRIC_POINTS, 3 * places.shape[1], 3 * places.shape[1])
+        for members, places in bonds.groups
+    ]
+    counts = [math.prod(shape) for shape in shapes]
+    matrices = torch.zeros(sum(counts), dtype=torch.float64)
+    _native_springs(springs).run(
+        atoms.detach().contiguous().numpy(), numbers.numpy(), *bonds.arrays, matrices.numpy()
+    )
+    return [part.view(shape) for part, shape in zip(matrices.split(counts), shapes, strict=True)]
+
+
+def _native_springs(springs: Springs) -> Any:
+    def slots() -> list[Slot]:
+        """In the order of ``core/networks/springs_module.hpp``."""
+        maps = (springs.end, springs.first, springs.second, springs.strength)
+        return [*linear_slots(*maps), *((springs._buffers, name) for name in ("radii", "masses"))]
+
+    return kept_by_core(
+        springs,
+        slots,
+        lambda arrays: native_core().Springs(
+            arrays, springs.end.in_features, springs.reach, *springs.constants
+        ),
+    )

@@ -8,21 +8,23 @@ result, and a layer is a few products of dense matrices. Derivation in docs/theo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from madelung.common.native import native_core
+from madelung.inputs.pair_graph import PairGraph
 from madelung.models.element_features import FEATURES, element_features
-from madelung.models.native_layers import pass_natively, passes_natively
+from madelung.models.native import Slot, kept_by_core, linear_slots, passes_natively
 from madelung.models.normalisation import WeightedBatchNorm
 from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
 from madelung.models.springs import Springs
-from madelung.pair_graph import PairGraph
 
-__all__ = ["SumNet"]
+__all__ = ["SumNet", "pass_natively"]
 
 _ELEMENTS = 119
 # Elements begin nearly as alike as their features are.
@@ -42,7 +44,7 @@ class SumNet(nn.Module):
         Number of targets.
     sections
         Functions of each degree that a pair has; see
-        :func:`madelung.pair_functions.function_sections`.
+        :func:`madelung.inputs.pair_functions.function_sections`.
     reach
         Greatest length of a bond in Å; needed where frequencies are read off.
 
@@ -192,3 +194,48 @@ class SumLayer(nn.Module):
         hidden = functional.silu(self.hidden(torch.cat([seen, own], 1)))
         updated: Tensor = atoms + self.dropout(self.update(hidden))
         return updated
+
+
+def pass_natively(layers: Iterable[SumLayer], atoms: Tensor, graph: PairGraph) -> Tensor:
+    """Pass features through layers, as ``layer(atoms, graph)`` does for each in turn.
+
+    Parameters
+    ----------
+    layers
+        The layers, in evaluation mode.
+    atoms
+        (N, features) features of atoms.
+    graph
+        Pairs of the atoms.
+
+    Returns
+    -------
+    (N, features) Tensor
+    """
+    passed = atoms.contiguous().clone()
+    array = passed.numpy()
+    for layer in layers:
+        _native_layer(layer).run(array, *graph.near.arrays, *graph.complete.arrays)
+    return passed
+
+
+def _native_layer(layer: SumLayer) -> Any:
+    def make(arrays: list[Any]) -> Any:
+        width, epsilons = layer.norm.weight.shape[0], (layer.norm.eps, layer.invariant_norm.eps)
+        return native_core().SumLayer(arrays, width, *epsilons)
+
+    return kept_by_core(layer, lambda: _slots(layer), make)
+
+
+def _slots(layer: SumLayer) -> list[Slot]:
+    """Where the weights are found, in the order of ``core/networks/pairs_module.hpp``."""
+    norm = layer.invariant_norm
+    return [
+        *((layer.norm._parameters, name) for name in ("weight", "bias")),
+        *linear_slots(layer.sender),
+        (layer.scalars._parameters, "weight"),
+        *((mix._parameters, "weight") for mix in layer.tensors),
+        *((norm._parameters, name) for name in ("weight", "bias")),
+        *((norm._buffers, name) for name in ("running_mean", "running_var")),
+        *linear_slots(layer.gate, layer.hidden, layer.update),
+    ]

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from madelung.errors import ModelError
-from madelung.graph import CrystalGraph
-from madelung.inputs import NetworkInput
+from madelung.common.errors import ModelError
+from madelung.inputs.build import NetworkInput
+from madelung.inputs.near_graph import CrystalGraph
 
 __all__ = ["ScaleFit", "TargetScale"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from madelung.sums.base import is_tensor
+from madelung.common.arrays import is_tensor
 from madelung.sums.job import Job, Outcome
 
 __all__ = ["run_native_on_tensors"]

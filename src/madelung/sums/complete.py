@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import CrystalBatch
-from madelung.crystal_arguments import as_batch
-from madelung.errors import PotentialError, ToleranceWarning
-from madelung.sums.base import Potential, is_tensor, scalar_value
-from madelung.sums.combinations import Combination, as_combination
-from madelung.sums.job import Job, Outcome, choose_executor
+from madelung.common.arrays import is_tensor
+from madelung.common.errors import PotentialError, ToleranceWarning
+from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.reading.arguments import as_batch
+from madelung.sums.base import Combination, Potential, as_combination, scalar_value
+from madelung.sums.executors import choose_executor
+from madelung.sums.job import Job, Outcome
 
 if TYPE_CHECKING:
-    from madelung.sums.job import Executor
+    from madelung.sums.executors import Executor
 
 __all__ = ["CompleteSums", "complete_sums"]
 

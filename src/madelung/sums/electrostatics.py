@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.arrays import crystal_error, to_numpy
-from madelung.crystal import Crystal
-from madelung.crystal_arguments import as_crystals
-from madelung.sums.distances import shortest_distances
+from madelung.common.arrays import to_numpy
+from madelung.common.units import COULOMB_CONSTANT
+from madelung.crystals.checks import crystal_error
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.distances import shortest_distances
+from madelung.crystals.reading.arguments import as_crystals
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     Charges = Mapping[str, float] | Sequence[float] | NDArray[np.float64] | str | None
 
 __all__ = [
-    "COULOMB_CONSTANT",
     "Electrostatics",
     "electrostatics",
     "electrostatics_from_sums",
@@ -34,8 +35,6 @@ __all__ = [
     "site_potentials",
 ]
 
-COULOMB_CONSTANT = 14.399645468667815
-"""e²/(4 pi epsilon_0) in eV Å; CODATA 2022 (e exact, epsilon_0 = 8.8541878188e-12 F/m)."""
 
 # Charges that add up to less than this (in e) count as neutral: files print them with few digits.
 _NEUTRAL = 1e-6

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.arrays import crystal_error
-from madelung.crystal import Crystal
-from madelung.errors import CrystalError, ToleranceWarning
+from madelung.common.errors import CrystalError, ToleranceWarning
+from madelung.crystals.checks import crystal_error
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.distances import shortest_distances
 from madelung.sums.complete import complete_sums
-from madelung.sums.distances import shortest_distances
 from madelung.sums.electrostatics import (
     Electrostatics,
     electrostatics_from_sums,
@@ -24,16 +24,11 @@ from madelung.sums.electrostatics import (
 from madelung.sums.potentials import Coulomb
 
 if TYPE_CHECKING:
-    from madelung.sums.base import Potential
-    from madelung.sums.combinations import Combination
+    from madelung.sums.base import Combination, Potential
     from madelung.sums.electrostatics import Charges
 
-__all__ = ["FileSums", "find_files", "sum_files"]
+__all__ = ["FileSums", "sum_files"]
 
-# What lies beside crystals in folders of data and is never one.
-_OTHER_SUFFIXES = frozenset(
-    [".csv", ".html", ".log", ".md", ".pdf", ".png", ".py", ".sh", ".svg", ".tsv"]
-)
 
 # One batch holds at most about this many sums (8 bytes each) and this many crystals.
 _SUMS_IN_BATCH = 4_000_000
@@ -58,7 +53,7 @@ class FileSums:
         (P,) whether the certificate is as small as asked for, or None.
     distances
         (n, n) distances in Å from each atom to the nearest image of each, or None; see
-        :func:`madelung.sums.distances.shortest_distances`.
+        :func:`madelung.crystals.distances.shortest_distances`.
     electrostatics
         Site potentials and what goes with them, or None if no charges are known.
     problem
@@ -80,32 +75,6 @@ class FileSums:
         if self.crystal is None or self.crystal.source is None:
             return self.file
         return self.crystal.source
-
-
-def find_files(paths: Iterable[str | Path]) -> list[Path]:
-    """Replace each folder by the files below it that may hold crystals.
-
-    Parameters
-    ----------
-    paths
-        Files, which are kept as they are, and folders, which are searched with all that is below
-        them. Hidden files, tables, texts and pictures by their suffix are left out.
-
-    Returns
-    -------
-    list of Path
-        The files of each folder sorted by name.
-    """
-    found = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            found.append(path)
-            continue
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and not hidden and file.suffix.lower() not in _OTHER_SUFFIXES:
-                found.append(file)
-    return found
 
 
 def sum_files(
@@ -142,7 +111,7 @@ def sum_files(
     FileSums
         One for each crystal, and one for each file or crystal that cannot be used.
     """
-    from madelung.io import iterate
+    from madelung.crystals.reading.files import iterate
 
     batch: list[FileSums] = []
     size = 0

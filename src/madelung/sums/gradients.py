@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal, CrystalBatch
+from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.crystal import Crystal
 from madelung.sums.base import Potential
-from madelung.sums.job import Executor, Job, choose_executor
+from madelung.sums.executors import Executor, choose_executor
+from madelung.sums.job import Job
 
 __all__ = ["SumsWithGradient", "sums_with_gradient"]
 

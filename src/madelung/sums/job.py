@@ -1,25 +1,21 @@
-"""What an executor is given, what it returns, and the choice of an executor."""
+"""What an executor is given, and what it returns."""
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import CrystalBatch
-from madelung.errors import MadelungError
-from madelung.sums.base import Potential, is_tensor
+from madelung.common.arrays import as_floats, is_tensor
+from madelung.common.machine import available_cores
+from madelung.crystals.batch import CrystalBatch
+from madelung.sums.base import Potential
 
-__all__ = ["Executor", "Job", "Outcome", "choose_executor", "plain"]
-
-_LOGGER = logging.getLogger("madelung")
+__all__ = ["Job", "Outcome"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +25,7 @@ class Outcome:
     Parameters
     ----------
     values
-        (P, sum of n_b²) sums, in the flat layout of :class:`madelung.sums.CompleteSums`.
+        (P, sum of n_b²) sums, in the flat layout of :class:`madelung.CompleteSums`.
     certificates
         (B, P) bounds on the absolute error of every sum.
     """
@@ -124,7 +120,9 @@ class Job:
         self, cells: Any, positions: Any, parameters: Any, tolerances: NDArray[np.float64]
     ) -> tuple[Any, ...]:
         """Return what both functions of the native core take, as contiguous arrays."""
-        reals = [np.ascontiguousarray(plain(values)) for values in (cells, positions, parameters)]
+        reals = [
+            np.ascontiguousarray(as_floats(values)) for values in (cells, positions, parameters)
+        ]
         kernels = np.array([potential.kernel for potential in self.potentials], dtype=np.int32)
         return (
             reals[0],
@@ -168,80 +166,6 @@ class Job:
         if len(self) == 0:
             return np.zeros((0, len(plain)))
         return np.maximum.reduceat(np.abs(plain), self.pair_offsets[:-1], axis=1).T
-
-
-Executor = Callable[[Job, NDArray[np.float64]], Outcome]
-
-
-def choose_executor(name: str, job: Job) -> Executor:
-    """Return the function that carries a job out.
-
-    Raises
-    ------
-    ValueError
-        If the name is none of "auto", "native" and "torch", or the core cannot do the job.
-    MadelungError
-        If the native core is asked for by name and not installed.
-    """
-    if name not in ("auto", "native", "torch"):
-        raise ValueError(f"executor must be 'auto', 'native' or 'torch', not {name!r}")
-    obstacle = _obstacle_to_native(job)
-    if name == "native" and obstacle:
-        raise ValueError(f"the native executor cannot do this: {obstacle}; use executor='torch'")
-    if name == "torch" or obstacle:
-        return _torch_executor()
-    if _core_is_installed():
-        from madelung.sums.native_executor import run_native
-
-        return run_native
-    if name == "native":
-        raise MadelungError(
-            "the native core is not installed; build it with 'pip install .', or use "
-            "executor='torch'"
-        )
-    _notice_missing_core()
-    return _torch_executor()
-
-
-@cache
-def _core_is_installed() -> bool:
-    return importlib.util.find_spec("madelung._core") is not None
-
-
-def _torch_executor() -> Executor:
-    from madelung.sums.torch_executor import run_torch
-
-    return run_torch
-
-
-def _obstacle_to_native(job: Job) -> str:
-    if not job.is_on_cpu:
-        return "it works on the CPU only"
-    unknown = [potential for potential in job.potentials if potential.kernel is None]
-    return f"it does not know {unknown[0]!r}" if unknown else ""
-
-
-def plain(values: Any) -> NDArray[np.float64]:
-    """Return an array, or a tensor without its graph, as a float64 array on the CPU."""
-    values = values.detach().cpu().numpy() if is_tensor(values) else values
-    return np.asarray(values, dtype=np.float64)
-
-
-def available_cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_noticed = False
-
-
-def _notice_missing_core() -> None:
-    global _noticed
-    if not _noticed:
-        _LOGGER.warning("the native core is not installed; sums are done by PyTorch, more slowly")
-        _noticed = True
 
 
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

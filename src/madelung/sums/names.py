@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from madelung.errors import PotentialError
-from madelung.sums.base import Potential
-from madelung.sums.combinations import Buckingham, Combination, LennardJones, Morse
+from madelung.common.errors import PotentialError
+from madelung.sums.base import Combination, Potential
+from madelung.sums.combinations import Buckingham, LennardJones, Morse
 from madelung.sums.potentials import Coulomb, Gaussian, InversePower, London, Pauli, Yukawa
 
 __all__ = ["NamedPotential", "potential_from_name", "potentials_from_names"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.errors import CrystalError
+from madelung.common.errors import CrystalError
 from madelung.sums.job import Job, Outcome
 
 __all__ = ["native_gradient", "run_native"]

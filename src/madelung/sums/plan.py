@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from madelung.crystals.lattice import Lattices
 from madelung.sums.base import Potential
 from madelung.sums.bounds import (
     counting_bound,
@@ -17,7 +18,6 @@ from madelung.sums.bounds import (
     exponential_tail,
     gaussian_tail,
 )
-from madelung.sums.lattice import Lattices
 
 __all__ = ["Plan", "make_plan", "real_tail", "reciprocal_tail"]
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.outputs import whole_file
+from madelung.crystals.crystal import Crystal
 from madelung.sums.formatting import bound_text, value_text
 
 if TYPE_CHECKING:
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
     from madelung.sums.electrostatics import Electrostatics
 
-__all__ = ["plot_sums", "save_figure"]
+__all__ = ["plot_sums"]
 
 _COLUMNS = 3
 _PANEL = 3.4
@@ -30,7 +27,6 @@ _NAMED_ATOMS = 30
 _BARS = 60
 # Positive sums that span more than this factor are shown on a logarithmic scale.
 _WIDE_RANGE = 50.0
-_RASTER_RESOLUTION = 150
 
 
 def plot_sums(
@@ -80,22 +76,6 @@ def plot_sums(
         _draw_site_potentials(figure.add_subplot(grid[-1, :]), crystal, electrostatics)
     figure.suptitle(f"{crystal.formula}: complete lattice sums", fontsize=12)
     return figure
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file whose suffix says the format (.png, .svg, .pdf).
-
-    Raises
-    ------
-    ValueError
-        If matplotlib does not know the suffix.
-    """
-    known = figure.canvas.get_supported_filetypes()
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in known:
-        raise ValueError(f"cannot draw {path}: choose a name that ends in .png, .svg or .pdf")
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=suffix, dpi=_RASTER_RESOLUTION)
 
 
 def _draw_matrix(

@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from madelung.errors import PotentialError
-from madelung.sums.base import Potential, checked_parameter, is_tensor
+from madelung.common.arrays import is_tensor
+from madelung.common.errors import PotentialError
+from madelung.sums.base import Potential, checked_parameter
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.sums.base import Potential
-from madelung.sums.job import Job, choose_executor
+from madelung.sums.executors import choose_executor
+from madelung.sums.job import Job
 
 __all__ = ["twice_differentiable_sums"]
 
@@ -52,7 +53,7 @@ def twice_differentiable_sums(
     Returns
     -------
     Tensor
-        (P, sum of n_b²) sums in the flat layout of :class:`madelung.sums.CompleteSums`; it can be
+        (P, sum of n_b²) sums in the flat layout of :class:`madelung.CompleteSums`; it can be
         differentiated twice with respect to cells and positions.
 
     Raises

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.sums.base import is_tensor
+from madelung.common.arrays import as_floats, is_tensor
+from madelung.crystals.double_double import add, combine_rows, exact_sum
+from madelung.crystals.lattice import Lattices, reduce_cells, wrap_positions
 from madelung.sums.certificate import certify
-from madelung.sums.double_double import add, combine_rows, exact_sum
-from madelung.sums.job import Job, Outcome, plain
-from madelung.sums.lattice import Lattices, reduce_cells, wrap_positions
+from madelung.sums.job import Job, Outcome
 from madelung.sums.plan import Plan, make_plan
 from madelung.sums.torch_terms import BLOCK, Chunk, add_spaces
 
@@ -80,7 +80,7 @@ def _run(job: Job, tolerances: Array) -> tuple[Tensor, Array]:
     certificates = np.zeros((len(job), count))
     if len(job) == 0:
         return torch.zeros((count, 0), dtype=torch.float64, device=device), certificates
-    lattices = reduce_cells(plain(job.cells))
+    lattices = reduce_cells(as_floats(job.cells))
     with torch.no_grad():
         plan = make_plan(lattices, job.sizes, job.potentials, tolerances, job.splitting)
     geometry = _geometry(job, lattices, device)
@@ -101,7 +101,7 @@ def _device(job: Job) -> torch.device:
 
 def _geometry(job: Job, lattices: Lattices, device: torch.device) -> _Geometry:
     owners = np.repeat(np.arange(len(job)), job.sizes)
-    high, low, moves = wrap_positions(plain(job.positions), lattices, owners)
+    high, low, moves = wrap_positions(as_floats(job.positions), lattices, owners)
     cells = torch.as_tensor(job.cells, dtype=torch.float64, device=device)
     positions = torch.as_tensor(job.positions, dtype=torch.float64, device=device)
     transform = torch.as_tensor(lattices.transform, device=device)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from madelung.common.arrays import as_floats
+from madelung.crystals.lattice import Points, lattice_points
 from madelung.sums.base import Potential
 from madelung.sums.certificate import Measures
-from madelung.sums.job import plain
-from madelung.sums.lattice import Points, lattice_points
 from madelung.sums.plan import Plan
 
 __all__ = ["BLOCK", "Chunk", "add_spaces"]
@@ -128,15 +128,15 @@ def add_spaces(chunk: Chunk) -> tuple[Tensor, Measures]:
         lines.append(line)
     reach = torch.linalg.vector_norm(chunk.wrapped.detach(), dim=-1).amax(dim=1)
     measures = Measures(
-        inside=plain(real.fewest),
-        images=plain(real.most),
-        largest=plain(real.sums.detach().amax(dim=2).T),
-        largest_error=plain(real.errors.T),
+        inside=as_floats(real.fewest),
+        images=as_floats(real.most),
+        largest=as_floats(real.sums.detach().amax(dim=2).T),
+        largest_error=as_floats(real.errors.T),
         waves=waves.count,
         weight=waves.weight,
         weight_error=waves.weight_error,
         weight_length=waves.weight_length,
-        reach=plain(reach),
+        reach=as_floats(reach),
     )
     return torch.stack(lines), measures
 
@@ -160,8 +160,8 @@ def _padded(points: Points, count: int) -> tuple[Array, NDArray[np.bool_]]:
 def _real_space(chunk: Chunk, coincident: Tensor) -> _RealSpace:
     count, width = chunk.pairs.shape[:2]
     longest = torch.linalg.vector_norm(chunk.pairs.detach(), dim=-1).amax(dim=1)
-    radii = np.where(chunk.plan.radius > 0.0, chunk.plan.radius + plain(longest), -1.0)
-    points = lattice_points(plain(chunk.basis), np.maximum(radii, 0.0))
+    radii = np.where(chunk.plan.radius > 0.0, chunk.plan.radius + as_floats(longest), -1.0)
+    points = lattice_points(as_floats(chunk.basis), np.maximum(radii, 0.0))
     # The origin stands first in every list, so that zero distances can be struck out there.
     away = (points.integers != 0.0).any(axis=1)
     integers, valid = _padded(Points(points.owners[away], points.integers[away]), count)
@@ -254,7 +254,7 @@ def _reciprocal_space(chunk: Chunk, reciprocal: Tensor, volume: Tensor) -> _Wave
     weights = np.zeros((3, count, len(chunk.potentials)))
     if not split:
         return _Waves(sums, np.zeros(count), *weights)
-    integers, valid = _half_space(plain(reciprocal), chunk.plan.wave_radius)
+    integers, valid = _half_space(as_floats(reciprocal), chunk.plan.wave_radius)
     whole = chunk.on_device(integers)
     vectors = whole @ reciprocal
     # Padding must not stand at k = 0, where the weights are infinite and so are their gradients.
@@ -273,7 +273,7 @@ def _reciprocal_space(chunk: Chunk, reciprocal: Tensor, volume: Tensor) -> _Wave
         for index, line in zip(split, lines, strict=True):
             error = chunk.potentials[index].reciprocal_error(lengths, rates)
             for row, factor in enumerate((torch.ones_like(error), error, lengths.sqrt())):
-                weights[row, :, index] = plain((line * factor).sum(dim=1))
+                weights[row, :, index] = as_floats((line * factor).sum(dim=1))
     return _Waves(sums, valid.sum(axis=1).astype(np.float64), *weights)
 
 

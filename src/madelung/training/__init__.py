@@ -1,0 +1,1 @@
+"""Property models: settings, loop, ensembles, evaluation."""

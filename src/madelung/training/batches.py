@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.data.store import CrystalStore
-from madelung.graph import CrystalGraph, build_graph
-from madelung.graph_settings import InputSettings, PairSettings
-from madelung.inputs import MemberInputs, NetworkInput
-from madelung.pair_functions import PairFunctions, near_sections, pair_functions
-from madelung.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
+from madelung.inputs.build import MemberInputs, NetworkInput
+from madelung.inputs.near_graph import CrystalGraph, build_graph
+from madelung.inputs.pair_functions import PairFunctions, near_sections, pair_functions
+from madelung.inputs.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
+from madelung.inputs.settings import InputSettings, PairSettings
 from madelung.training.displacements import Displaced, Displacer
 
 __all__ = ["Batch", "BatchMaker", "InputMemory"]

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.data.store import CrystalStore
+from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
 from madelung.training.batches import InputMemory
 from madelung.training.evaluation import Evaluation, evaluate_members
-from madelung.training.processes import Processes
 from madelung.training.splits import Membership
 
 __all__ = [

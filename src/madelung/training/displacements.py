@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from madelung.arrays import to_numpy
-from madelung.crystal import Crystal
+from madelung.common.arrays import to_numpy
+from madelung.crystals.crystal import Crystal
 from madelung.data.store import CrystalStore
-from madelung.graph_settings import PairSettings
+from madelung.inputs.pair_functions import near_sections, pair_functions
+from madelung.inputs.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
+from madelung.inputs.settings import PairSettings
 from madelung.models.normalisation import unchanged_statistics
 from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
-from madelung.pair_functions import near_sections, pair_functions
-from madelung.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
 
 __all__ = [
     "Displaced",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from madelung.common.errors import TrainingError
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
 from madelung.models.card import CARD_FILE
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel

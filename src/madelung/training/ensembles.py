@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from madelung.common.errors import ModelError, TrainingError
+from madelung.common.outputs import whole_file
 from madelung.data.dataset import open_dataset
 from madelung.data.index import is_store
 from madelung.data.store import CrystalStore
-from madelung.errors import ModelError, TrainingError
 from madelung.models.card import ModelCard
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
-from madelung.outputs import whole_file
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import learn_novelty
 from madelung.training.ensemble_members import FACTS_OF_A_RUN, note_of, read_members

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from madelung.data.store import CrystalStore
+from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.training.batches import BatchMaker, InputMemory
-from madelung.training.processes import Processes
 from madelung.training.splits import Membership
 
 __all__ = ["Evaluation", "TargetErrors", "evaluate_members", "target_errors"]

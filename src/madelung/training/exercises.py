@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from madelung.errors import TrainingError
-from madelung.graph_settings import PairSettings
+from madelung.common.errors import TrainingError
+from madelung.inputs.settings import PairSettings
 from madelung.models.settings import SumNetSettings
 from madelung.training.batches import Batch
 from madelung.training.displacements import DisplacementGuess

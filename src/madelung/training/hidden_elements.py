@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from madelung.graph_settings import PairSettings
+from madelung.inputs.pair_graph import PairGraph, PairList
+from madelung.inputs.settings import PairSettings
 from madelung.models.normalisation import unchanged_statistics
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
-from madelung.pair_graph import PairGraph, PairList
 
 __all__ = ["HiddenElements"]
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from madelung.errors import TrainingError
+from madelung.common.errors import TrainingError
 from madelung.models.card import ModelCard
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel

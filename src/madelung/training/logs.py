@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from madelung.outputs import whole_file
+from madelung.common.outputs import whole_file
+from madelung.learning.checkpoints import Progress
 from madelung.training.preparation import Preparation
 from madelung.training.settings import TrainingSettings
-from madelung.training.state import Progress
 
 __all__ = ["HISTORY_FILE", "TrainingLog"]
 

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.figures import BLUE, GREY, ORANGE, unit_text
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_errors", "plot_history"]
-
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9772b", "#8a8a8a"
-
-
-def plot_history(history: Sequence[dict[str, Any]], units: dict[str, str]) -> Figure:
-    """Draw the loss and the validation errors over the epochs.
-
-    Parameters
-    ----------
-    history
-        Rows of ``history.csv``.
-    units
-        Unit of each target.
-    """
-    from matplotlib.figure import Figure
-
-    names = [name.removeprefix("val ") for name in history[0] if name.startswith("val ")]
-    epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(4.2 * (1 + len(names)), 3.4), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, 1 + len(names)))
-    axes[0].plot(epochs, [row["loss"] for row in history], color=_GREY)
-    axes[0].set(xlabel="epoch", ylabel="training loss (standardised)", yscale="log")
-    for axis, name in zip(axes[1:], names, strict=True):
-        errors = np.array([row[f"val {name}"] for row in history])
-        best = int(np.nanargmin(errors))
-        axis.plot(epochs, errors, color=_BLUE)
-        axis.plot(epochs[best], errors[best], "o", color=_ORANGE)
-        axis.set(xlabel="epoch", ylabel=f"validation error{_in(units.get(name, ''))}")
-        axis.set_yscale("log")
-        axis.set_title(f"{name}\nlowest {errors[best]:.4g}", fontsize=9)
-    return figure
+__all__ = ["plot_errors"]
 
 
 def plot_errors(
@@ -72,14 +42,14 @@ def plot_errors(
     errors = predictions - truths
     low = float(min(truths.min(), predictions.min()))
     high = float(max(truths.max(), predictions.max()))
-    parity.plot([low, high], [low, high], color=_GREY, linewidth=0.8)
-    parity.scatter(truths, predictions, s=6, alpha=0.4, color=_BLUE, linewidths=0)
-    parity.set(xlabel=f"true{_in(unit)}", ylabel=f"predicted{_in(unit)}")
+    parity.plot([low, high], [low, high], color=GREY, linewidth=0.8)
+    parity.scatter(truths, predictions, s=6, alpha=0.4, color=BLUE, linewidths=0)
+    parity.set(xlabel=f"true{unit_text(unit)}", ylabel=f"predicted{unit_text(unit)}")
     parity.set_title(f"{title}: MAE {np.abs(errors).mean():.4g} {unit}, {len(errors)} crystals",
                      fontsize=9)  # fmt: skip
-    residual.axhline(0.0, color=_GREY, linewidth=0.8)
-    residual.scatter(truths, errors, s=6, alpha=0.4, color=_BLUE, linewidths=0)
-    residual.set(xlabel=f"true{_in(unit)}", ylabel=f"predicted - true{_in(unit)}")
+    residual.axhline(0.0, color=GREY, linewidth=0.8)
+    residual.scatter(truths, errors, s=6, alpha=0.4, color=BLUE, linewidths=0)
+    residual.set(xlabel=f"true{unit_text(unit)}", ylabel=f"predicted - true{unit_text(unit)}")
     _draw_calibration(calibration, np.abs(errors), uncertainties, unit)
     return figure
 
@@ -93,14 +63,12 @@ def _draw_calibration(
     stated = [uncertainties[part].mean() for part in groups]
     found = [np.quantile(errors[part], 0.68) for part in groups]
     largest = max(*stated, *found, 1e-12)
-    axis.plot([0, largest], [0, largest], color=_GREY, linewidth=0.8)
-    axis.plot(stated, found, "o-", color=_ORANGE, markersize=4)
+    axis.plot([0, largest], [0, largest], color=GREY, linewidth=0.8)
+    axis.plot(stated, found, "o-", color=ORANGE, markersize=4)
     axis.set(
-        xlabel=f"stated uncertainty{_in(unit)}", ylabel=f"68 % of errors below{_in(unit)}",
-        xlim=(0, None), ylim=(0, None),
-    )  # fmt: skip
+        xlabel=f"stated uncertainty{unit_text(unit)}",
+        ylabel=f"68 % of errors below{unit_text(unit)}",
+        xlim=(0, None),
+        ylim=(0, None),
+    )
     axis.set_title("calibration, tenths of the crystals", fontsize=9)
-
-
-def _in(unit: str) -> str:
-    return f" ({unit})" if unit else ""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import CrystalBatch
+from madelung.common.errors import CrystalError, TrainingError
+from madelung.common.units import FREQUENCY_UNITS
+from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.layers import area_per_atom
 from madelung.data.store import CrystalStore
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import CrystalError, TrainingError
-from madelung.layers import area_per_atom
 from madelung.models.card import ModelCard, TargetCard
 from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.settings import Readout, readout_of
-from madelung.models.springs import FREQUENCY_UNITS
 from madelung.models.targets import ScaleFit, TargetScale
 from madelung.training.settings import TrainingSettings
 from madelung.training.splits import PARTS, Membership, resolve_membership

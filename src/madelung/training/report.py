@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.errors import TrainingError
+from madelung.common.outputs import whole_file
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
 from madelung.models.model import CrystalModel
-from madelung.outputs import whole_file
 from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members, target_errors
 from madelung.training.splits import Membership
 
@@ -220,7 +220,7 @@ def save_report(report: EvaluationReport, folder: Path) -> None:
     """Write ``evaluation-TARGET.json`` and ``.csv``, and the picture of errors, into a folder."""
     import csv
 
-    from madelung.sums.plots import save_figure
+    from madelung.common.figures import save_figure
     from madelung.training.plots import plot_errors
 
     stem = f"evaluation-{report.target}"

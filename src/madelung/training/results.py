@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from madelung import __version__
+from madelung.common.outputs import whole_file
+from madelung.common.version import __version__
 from madelung.data.store import CrystalStore
+from madelung.learning.checkpoints import Progress
+from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
-from madelung.outputs import whole_file
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import calibrate, learn_novelty
 from madelung.training.evaluation import (
@@ -27,9 +29,7 @@ from madelung.training.evaluation import (
     target_errors,
 )
 from madelung.training.preparation import Preparation
-from madelung.training.processes import Processes
 from madelung.training.settings import TrainingSettings
-from madelung.training.state import Progress
 
 __all__ = [
     "MODEL_FOLDER",
@@ -217,8 +217,9 @@ def _write_results(
 def _draw(
     folder: Path, model: CrystalModel, progress: Progress, parts: dict[str, Evaluation]
 ) -> None:
-    from madelung.sums.plots import save_figure
-    from madelung.training.plots import plot_errors, plot_history
+    from madelung.common.figures import save_figure
+    from madelung.learning.plots import plot_history
+    from madelung.training.plots import plot_errors
 
     units = {card.name: card.unit for card in model.card.targets}
     save_figure(plot_history(progress.history, units), folder / "history.png")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from madelung.errors import TrainingError
-from madelung.graph_settings import GraphSettings, InputSettings, PairSettings
+from madelung.common.errors import TrainingError
+from madelung.common.resuming import require_same_job
+from madelung.common.settings_files import read_settings_file, validated_settings
+from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings, PotNetSettings, SumNetSettings
-from madelung.settings_files import problems_of, read_settings_file
 
-__all__ = ["TrainingSettings", "read_settings"]
+__all__ = ["TrainingSettings", "read_settings", "require_same_training"]
+
+# Settings that change no weight, and may change when a run goes on.
+_FREE_SETTINGS = ("checkpoint_minutes", "memory_gigabytes", "name", "purpose")
 
 
 class TrainingSettings(BaseModel):
@@ -175,7 +180,26 @@ def read_settings(
             content[name] = {**(content.get(name) or {}), **value}
         else:
             content[name] = value
-    try:
-        return TrainingSettings.model_validate(content)
-    except ValidationError as problem:
-        raise TrainingError(f"{path or 'settings'}: {problems_of(problem)}") from None
+    return validated_settings(TrainingSettings, path, content, TrainingError)
+
+
+def require_same_training(begun: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with a run of other settings, data or initial weights.
+
+    Parameters
+    ----------
+    begun, asked
+        "settings", "fingerprint" of the data set and "initial_weights" of the run in the folder,
+        and of the one that is asked for. Settings that the run did not know had their defaults.
+    folder
+        Folder of the run, for the message.
+
+    Raises
+    ------
+    TrainingError
+        If they differ.
+    """
+    defaults = TrainingSettings().model_dump(mode="json")
+    # Runs that knew no initial model had none.
+    begun = {"initial_weights": "", **begun}
+    require_same_job(begun, asked, folder, TrainingError, defaults=defaults, free=_FREE_SETTINGS)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.errors import TrainingError
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
 from madelung.training.settings import TrainingSettings
 
 __all__ = ["PARTS", "Membership", "resolve_membership"]

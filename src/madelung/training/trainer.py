@@ -12,39 +12,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from madelung.common.errors import TrainingError
+from madelung.common.interruption import Interruption
+from madelung.common.machine import available_cores
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
-from madelung.graph_settings import PairSettings
-from madelung.interruption import Interruption
+from madelung.inputs.settings import PairSettings
+from madelung.learning.checkpoints import (
+    CHECKPOINT_FILE,
+    MovingAverage,
+    Progress,
+    optimiser_tensors,
+    read_checkpoint,
+    restore_optimiser,
+    write_checkpoint,
+)
+from madelung.learning.objective import one_cycle_rate, parameter_groups, scale_loss, value_loss
+from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.settings import readout_of
-from madelung.sums.job import available_cores
 from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.displacements import Displacer
 from madelung.training.evaluation import Evaluation, evaluate_members
 from madelung.training.exercises import Exercises
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import TrainingLog
-from madelung.training.objective import (
-    one_cycle_rate,
-    parameter_groups,
-    scale_loss,
-    value_loss,
-)
 from madelung.training.preparation import prepare
-from madelung.training.processes import Processes
 from madelung.training.results import TrainingResult, conclude
-from madelung.training.settings import TrainingSettings
-from madelung.training.state import (
-    CHECKPOINT_FILE,
-    MovingAverage,
-    Progress,
-    optimiser_tensors,
-    read_checkpoint,
-    require_same,
-    restore_optimiser,
-    write_checkpoint,
-)
+from madelung.training.settings import TrainingSettings, require_same_training
 
 __all__ = ["Trainer"]
 
@@ -381,7 +375,7 @@ class _Run:
             If it belongs to another run.
         """
         tensors, progress, identity = read_checkpoint(self.folder)
-        require_same(identity, self._identity(), self.folder)
+        require_same_training(identity, self._identity(), self.folder)
         self.progress = progress
         self.network.load_state_dict(tensors["network"])
         self.exercises.load_state_dict(tensors.get("exercises", {}))

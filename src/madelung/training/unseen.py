@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.errors import TrainingError
 from madelung.data.store import CrystalStore
-from madelung.errors import TrainingError
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.model import CrystalModel
 from madelung.models.targets import TargetScale

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from madelung.common.errors import DatasetError
 from madelung.data.formats.values import target_value
-from madelung.errors import DatasetError
 
 __all__ = ["ID_COLUMNS", "Columns", "choose_columns"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from madelung.data.formats.text import open_text
+from madelung.common.errors import DatasetError
+from madelung.common.text import open_text
 from madelung.data.index import is_store
-from madelung.errors import DatasetError
 
 __all__ = ["detect_format"]
 

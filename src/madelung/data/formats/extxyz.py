@@ -8,12 +8,12 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from madelung.crystal import Crystal
-from madelung.data.formats.text import open_text, plain_stem
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.text import open_text, plain_stem
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.reading.ase_formats import read_with_ase
 from madelung.data.formats.values import make_record, split_values
 from madelung.data.records import Record
-from madelung.errors import CrystalError, DatasetError
-from madelung.readers.ase_formats import read_with_ase
 
 __all__ = ["iterate_frames", "read_extxyz"]
 

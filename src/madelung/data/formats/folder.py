@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from madelung import io
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.text import open_text, plain_stem
+from madelung.crystals.reading import files as io
 from madelung.data.formats.columns import ID_COLUMNS, Columns, choose_columns
-from madelung.data.formats.text import open_text, plain_stem
 from madelung.data.formats.values import make_record, target_value
 from madelung.data.records import Record
-from madelung.errors import CrystalError, DatasetError
 
 __all__ = ["ID_PROP", "read_folder"]
 

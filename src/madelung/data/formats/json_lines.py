@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from madelung.arrays import to_numpy
-from madelung.data.formats.text import open_text
+from madelung.common.arrays import to_numpy
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.text import open_text
 from madelung.data.formats.values import crystal_from_lists, make_record, split_values
 from madelung.data.records import Record
-from madelung.errors import CrystalError, DatasetError
 
 __all__ = ["read_json_lines", "record_line"]
 

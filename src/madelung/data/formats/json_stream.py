@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from madelung.errors import DatasetError
+from madelung.common.errors import DatasetError
 
 __all__ = ["JsonStream"]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from madelung.crystal import Crystal
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.text import open_text, plain_stem
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.reading.structure_json import json_builders
 from madelung.data.formats.json_stream import JsonStream
-from madelung.data.formats.text import open_text, plain_stem
 from madelung.data.formats.values import crystal_from_lists, make_record
 from madelung.data.records import Record
-from madelung.errors import CrystalError, DatasetError
-from madelung.readers.structure_json import json_builders
 
 __all__ = ["read_jarvis", "read_matbench"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from madelung.crystal_arguments import as_crystals
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.crystals.reading.arguments import as_crystals
 from madelung.data.formats.columns import choose_columns
 from madelung.data.formats.values import make_record
 from madelung.data.records import Record
-from madelung.errors import CrystalError, DatasetError
 
 __all__ = ["read_table"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from madelung.arrays import as_reals
-from madelung.conversions import refuse_partial_occupancy
-from madelung.crystal import Crystal
+from madelung.common.errors import CrystalError, DatasetError
+from madelung.crystals.checks import as_reals
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
+from madelung.crystals.occupancy import refuse_partial_occupancy
 from madelung.data.records import Record
-from madelung.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
-from madelung.errors import CrystalError, DatasetError
 
 __all__ = [
     "FOLDS",
@@ -56,7 +56,7 @@ def crystal_from_lists(
     cartesian
         Whether the coordinates are Cartesian.
     pbc, charges
-        As in :class:`~madelung.crystal.Crystal`.
+        As in :class:`~madelung.Crystal`.
 
     Raises
     ------

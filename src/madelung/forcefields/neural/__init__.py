@@ -3,19 +3,6 @@
 See docs/theory/neural-force-field.md.
 """
 
-from madelung.forcefields.neural.energy import EnergyModel
-from madelung.forcefields.neural.fit_settings import NeuralFitSettings, TrainingCourse
-from madelung.forcefields.neural.job import NeuralJob, run_neural_fit
-from madelung.forcefields.neural.potential import NeuralEvaluation, NeuralForceField
-from madelung.forcefields.neural.settings import NeuralSettings
+from madelung.common.former_paths import former_names
 
-__all__ = [
-    "EnergyModel",
-    "NeuralEvaluation",
-    "NeuralFitSettings",
-    "NeuralForceField",
-    "NeuralJob",
-    "NeuralSettings",
-    "TrainingCourse",
-    "run_neural_fit",
-]
+__getattr__ = former_names(__name__)

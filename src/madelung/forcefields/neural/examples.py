@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import Configuration
+from madelung.common.errors import ForceFieldError
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.surroundings import Surroundings
+from madelung.forcefields.reference.configurations import Configuration
 
 __all__ = ["Example", "Spread", "examples_of", "set_scales", "spread_of"]
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.fit_settings import validated_settings
+from madelung.common.errors import ForceFieldError
+from madelung.common.settings_files import read_settings_file, validated_settings
 from madelung.forcefields.neural.settings import NeuralSettings
-from madelung.forcefields.reference_data import elements_of
-from madelung.settings_files import read_settings_file
+from madelung.forcefields.reference.reference_data import elements_of
 
 __all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings"]
 
@@ -100,4 +99,4 @@ def read_neural_settings(
     network = content.setdefault("network", {})
     if isinstance(network, dict) and "elements" not in network:
         network["elements"] = elements_of(data)
-    return validated_settings(NeuralFitSettings, path, content)
+    return validated_settings(NeuralFitSettings, path, content, ForceFieldError)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.pair_functions import spherical_harmonics
+from madelung.common.harmonics import spherical_harmonics
 
 __all__ = ["degree_slice", "harmonics_with_gradients"]
 

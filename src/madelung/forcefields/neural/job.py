@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.comparison import Comparison, compare
-from madelung.forcefields.configurations import SkippedConfigurations
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
 from madelung.forcefields.neural.energy import EnergyModel
@@ -23,12 +22,13 @@ from madelung.forcefields.neural.examples import Example, Spread, examples_of, s
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.training import NeuralTraining, reported
-from madelung.forcefields.plots import plot_parity
-from madelung.forcefields.reference_data import TEST, DataFiles
-from madelung.outputs import whole_file
-from madelung.training.plots import plot_history
-from madelung.training.processes import Processes
-from madelung.training.state import CHECKPOINT_FILE, Progress
+from madelung.forcefields.reference.comparison import Comparison, compare
+from madelung.forcefields.reference.configurations import SkippedConfigurations
+from madelung.forcefields.reference.plots import plot_parity
+from madelung.forcefields.reference.reference_data import TEST, DataFiles
+from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
+from madelung.learning.plots import plot_history
+from madelung.learning.processes import Processes
 
 __all__ = ["NeuralJob", "divided", "run_neural_fit"]
 

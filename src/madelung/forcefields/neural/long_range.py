@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.units import COULOMB_CONSTANT
 from madelung.forcefields.neural.pair_tables import PairTables
 from madelung.forcefields.neural.surroundings import AtomBatch
-from madelung.sums.electrostatics import COULOMB_CONSTANT
 from madelung.sums.potentials import Coulomb, London
 from madelung.sums.second_order import twice_differentiable_sums
 

@@ -11,9 +11,9 @@ import os
 import warnings
 from pathlib import Path
 
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
 from madelung.forcefields.neural.potential import NeuralForceField
-from madelung.outputs import whole_file
 
 __all__ = ["write_metatomic"]
 

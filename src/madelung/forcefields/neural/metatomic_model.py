@@ -11,6 +11,7 @@ from metatensor.torch import Labels, TensorBlock, TensorMap
 from metatomic.torch import ModelOutput, NeighborListOptions, System
 from torch import Tensor, nn
 
+from madelung.common.units import COULOMB_CONSTANT
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.scripted import (
     LocalPart,
@@ -18,7 +19,6 @@ from madelung.forcefields.neural.scripted import (
     molecule_fields,
     neighbour_places,
 )
-from madelung.sums.electrostatics import COULOMB_CONSTANT
 
 __all__ = ["MetatomicModel"]
 

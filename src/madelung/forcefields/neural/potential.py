@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from madelung.crystal import Crystal
-from madelung.crystal_arguments import as_crystals
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.common.settings_files import problems_of
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.reading.arguments import as_crystals
 from madelung.forcefields.interface import Evaluation, ForceField
 from madelung.forcefields.neural.energy import Derivatives, EnergyModel
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.surroundings import AtomBatch, Surroundings
-from madelung.outputs import whole_file
-from madelung.settings_files import problems_of
 
 __all__ = ["CARD_FILE", "WEIGHTS_FILE", "NeuralEvaluation", "NeuralForceField"]
 

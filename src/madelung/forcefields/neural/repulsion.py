@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from madelung.common.units import COULOMB_CONSTANT
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.smooth import envelope
 from madelung.forcefields.neural.surroundings import AtomBatch
-from madelung.sums.electrostatics import COULOMB_CONSTANT
 
 __all__ = ["NuclearRepulsion"]
 

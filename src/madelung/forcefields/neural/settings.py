@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import MinLen
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from madelung.elements import ATOMIC_NUMBERS
+from madelung.crystals.elements import ATOMIC_NUMBERS
 
 __all__ = ["REFERENCE", "NeuralSettings"]
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.arrays import to_numpy
-from madelung.crystal import Crystal
-from madelung.forcefields.neighbours import find_neighbours
+from madelung.common.arrays import to_numpy
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.neighbours import find_neighbours
 
 __all__ = ["AtomBatch", "Surroundings"]
 

@@ -14,26 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from madelung.data.progress import watched
-from madelung.errors import TrainingError
+from madelung.common.errors import TrainingError
+from madelung.common.interruption import Interruption
+from madelung.common.progress import watched
+from madelung.common.resuming import require_same_job
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread
 from madelung.forcefields.neural.fit_settings import TrainingCourse
 from madelung.forcefields.neural.losses import ExampleErrors, errors_of_examples, training_loss
-from madelung.interruption import Interruption
-from madelung.training.objective import one_cycle_rate, parameter_groups
-from madelung.training.processes import Processes
-from madelung.training.soap import Soap
-from madelung.training.state import (
+from madelung.forcefields.neural.settings import NeuralSettings
+from madelung.learning.checkpoints import (
     CHECKPOINT_FILE,
     MovingAverage,
     Progress,
     optimiser_tensors,
     read_checkpoint,
-    require_same,
     restore_optimiser,
     write_checkpoint,
 )
+from madelung.learning.objective import one_cycle_rate, parameter_groups
+from madelung.learning.processes import Processes
+from madelung.learning.soap import Soap
 
 __all__ = ["NeuralTraining", "Report", "reported"]
 
@@ -259,7 +260,9 @@ class NeuralTraining:
         if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
             raise TrainingError(f"{self.folder}: there is no checkpoint to go on from")
         tensors, progress, identity = read_checkpoint(self.folder)
-        require_same(identity, self._identity(), self.folder)
+        network = NeuralSettings(elements=self.model.settings.elements).model_dump(mode="json")
+        defaults = {**TrainingCourse().model_dump(mode="json"), "network": network}
+        require_same_job(identity, self._identity(), self.folder, TrainingError, defaults=defaults)
         self.progress = progress
         self.model.load_state_dict(tensors["network"])
         self.average.state = dict(tensors["average"])

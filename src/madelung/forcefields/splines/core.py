@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -15,11 +14,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.native import spline_core
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.neighbours import find_neighbours
 from madelung.forcefields.interface import Evaluation, ForceField
-from madelung.forcefields.neighbours import find_neighbours
 from madelung.forcefields.splines.cubic import Table
 
 __all__ = [
@@ -27,27 +27,8 @@ __all__ = [
     "Surroundings",
     "compile_model",
     "pair_index",
-    "spline_core",
     "surroundings",
 ]
-
-
-@cache
-def spline_core() -> Any:
-    """Return the compiled module.
-
-    Raises
-    ------
-    ForceFieldError
-        If Madelung was installed without it.
-    """
-    try:
-        return importlib.import_module("madelung._spline_meam")
-    except ImportError as problem:
-        raise ForceFieldError(
-            "spline potentials need Madelung's compiled core, which is not installed; install "
-            "Madelung where a C++20 compiler is at hand"
-        ) from problem
 
 
 def pair_index(first: int, second: int, types: int) -> int:
@@ -70,7 +51,7 @@ class Surroundings:
     types, structures
         (n,) the type of each atom, and the number of its structure.
     starts, indices, vectors, distances
-        As in :class:`madelung.forcefields.neighbours.Neighbours`, structures one behind the other.
+        As in :class:`madelung.crystals.neighbours.Neighbours`, structures one behind the other.
     """
 
     types: NDArray[np.int32]
@@ -222,7 +203,7 @@ class SplineForceField(ForceField):
 
     def densities(self, structure: Any) -> NDArray[np.float64]:
         """Return the density nᵢ of each atom, (n,), the argument of its embedding function."""
-        from madelung.crystal_arguments import as_crystals
+        from madelung.crystals.reading.arguments import as_crystals
 
         (crystal,), _ = as_crystals(structure)
         self._require_known(crystal)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_banded
 
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
 
 __all__ = ["CubicSpline", "Table", "TabulatedFunction"]
 

@@ -16,7 +16,8 @@ import ase.data
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
 from madelung.forcefields.splines.core import (
     SplineForceField,
     compile_model,
@@ -25,7 +26,6 @@ from madelung.forcefields.splines.core import (
 )
 from madelung.forcefields.splines.cubic import Table, TabulatedFunction
 from madelung.forcefields.splines.meam import SplineMEAM
-from madelung.outputs import whole_file
 
 __all__ = ["ElementHeader", "SplineEAM", "tabulated"]
 

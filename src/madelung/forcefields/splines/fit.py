@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import Configuration
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.splines.eam import tabulated
 from madelung.forcefields.splines.lammps_files import write_eam_alloy, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
@@ -30,7 +31,6 @@ from madelung.forcefields.splines.minimising import (
 from madelung.forcefields.splines.objective import Errors, Objective, Reference, reference_of
 from madelung.forcefields.splines.parameters import FunctionShape, Parameters
 from madelung.forcefields.splines.settings import SplineMEAMSettings
-from madelung.outputs import whole_file
 
 __all__ = ["SplineMEAMFit", "fit_spline_meam"]
 

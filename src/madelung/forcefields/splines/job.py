@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from madelung.forcefields.comparison import Comparison, compare
-from madelung.forcefields.configurations import SkippedConfigurations
-from madelung.forcefields.plots import plot_parity
-from madelung.forcefields.reference_data import TEST, DataFiles
+from madelung.common.outputs import whole_file
+from madelung.forcefields.reference.comparison import Comparison, compare
+from madelung.forcefields.reference.configurations import SkippedConfigurations
+from madelung.forcefields.reference.plots import plot_parity
+from madelung.forcefields.reference.reference_data import TEST, DataFiles
 from madelung.forcefields.splines.fit import SplineMEAMFit, fit_spline_meam
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.plots import plot_meam
 from madelung.forcefields.splines.settings import SplineMEAMSettings
-from madelung.outputs import whole_file
 
 __all__ = ["MEAMJob", "run_meam_fit"]
 

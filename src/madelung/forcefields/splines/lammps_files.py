@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.splines.cubic import CubicSpline
 from madelung.forcefields.splines.eam import ElementHeader, SplineEAM
 from madelung.forcefields.splines.meam import SplineMEAM
-from madelung.outputs import whole_file
 
 __all__ = [
     "read_eam",

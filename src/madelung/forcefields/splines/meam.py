@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.splines.core import SplineForceField, compile_model, symmetric_map
 from madelung.forcefields.splines.cubic import CubicSpline, Table
-from madelung.outputs import whole_file
 
 __all__ = ["SplineMEAM"]
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import Configuration
-from madelung.forcefields.splines.core import Surroundings, spline_core, surroundings
+from madelung.common.errors import ForceFieldError
+from madelung.common.native import spline_core
+from madelung.forcefields.reference.configurations import Configuration
+from madelung.forcefields.splines.core import Surroundings, surroundings
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.parameters import Parameters
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from madelung.elements import ELEMENT_SYMBOLS
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.forcefields.reference.fit_settings import read_fit_settings
 
-__all__ = ["SplineMEAMSettings"]
+__all__ = ["SplineMEAMSettings", "read_meam_settings"]
 
 Knots = Annotated[int, Field(ge=4, le=100)]
 Positive = Annotated[float, Field(gt=0)]
@@ -109,3 +111,10 @@ class SplineMEAMSettings(BaseModel):
         """Largest of the cutoffs."""
         bond_cutoff = self.bond_cutoff if self.angular else None
         return max(self.cutoff, bond_cutoff or self.cutoff)
+
+
+def read_meam_settings(
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+) -> SplineMEAMSettings:
+    """Return the settings of a spline MEAM; parameters and errors as for UF3."""
+    return read_fit_settings(SplineMEAMSettings, path, changes, data)

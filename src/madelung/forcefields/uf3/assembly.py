@@ -10,15 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from madelung.data.progress import watched
-from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import SkippedConfigurations
-from madelung.forcefields.reference_data import DataFiles
+from madelung.common.errors import ForceFieldError
+from madelung.common.interruption import Interruption
+from madelung.common.outputs import whole_file
+from madelung.common.progress import watched
+from madelung.forcefields.reference.configurations import SkippedConfigurations
+from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.uf3.fit import assemble
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.settings import UF3Settings
-from madelung.interruption import Interruption
-from madelung.outputs import whole_file
 
 __all__ = ["assemble_files"]
 

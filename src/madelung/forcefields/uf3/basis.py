@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 
 __all__ = [
     "PairFunction",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.errors import ForceFieldError
-from madelung.forcefields.neighbours import Neighbours
+from madelung.common.native import uf3_core
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.neighbours import Neighbours
 from madelung.forcefields.uf3.basis import (
     PairFunction,
     TripletFunction,
@@ -21,24 +18,7 @@ from madelung.forcefields.uf3.basis import (
     spline_polynomials,
 )
 
-__all__ = ["arguments", "interactions", "native_core"]
-
-
-@cache
-def native_core() -> Any:
-    """Return the module ``madelung._uf3``.
-
-    Raises
-    ------
-    ForceFieldError
-        If the package was installed without a compiler.
-    """
-    if importlib.util.find_spec("madelung._uf3") is None:
-        raise ForceFieldError(
-            "UF3 needs the compiled core, and this installation has none; install a C++ compiler "
-            "and then the package again"
-        )
-    return importlib.import_module("madelung._uf3")
+__all__ = ["arguments", "interactions"]
 
 
 def interactions(
@@ -62,7 +42,7 @@ def interactions(
         Number of columns.
     """
     numbers = {number: index for index, number in enumerate(species)}
-    built = native_core().Interactions(len(species), size)
+    built = uf3_core().Interactions(len(species), size)
     for pair in pairs:
         built.add_pair(
             *(numbers[number] for number in pair.species),

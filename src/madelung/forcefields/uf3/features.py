@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
-from madelung.forcefields.neighbours import find_neighbours
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.neighbours import find_neighbours
 from madelung.forcefields.uf3.basis import UF3Basis
 from madelung.forcefields.uf3.core import arguments, interactions
 

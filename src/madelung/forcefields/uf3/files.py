@@ -1,43 +1,30 @@
-"""Files of UF3 potentials: this package's JSON and that of the UF3 authors.
-
-LAMMPS's format is in :mod:`madelung.forcefields.uf3.lammps`.
-"""
+"""Terms from files of UF3 potentials: JSON (own and the UF3 authors') and LAMMPS's format."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.data.formats.text import open_text
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import DatasetError, ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.text import read_text
+from madelung.crystals.elements import atomic_number
 from madelung.forcefields.uf3.basis import PairFunction, TripletFunction, UF3Basis
-from madelung.forcefields.uf3.potential import UF3Potential
-from madelung.outputs import whole_file
+from madelung.forcefields.uf3.lammps_parser import parse_lammps
+from madelung.forcefields.uf3.terms import UF3Terms
 
-__all__ = [
-    "FORMAT",
-    "as_object",
-    "atomic_number",
-    "from_object",
-    "read_text",
-    "read_uf3",
-    "write_json",
-]
+__all__ = ["FORMAT", "VERSION", "read_terms", "terms_from_object"]
 
 FORMAT = "madelung-uf3"
 VERSION = 1
-_NUMBERS = {symbol: number for number, symbol in enumerate(ELEMENT_SYMBOLS) if symbol}
 
 
-def read_uf3(path: str | os.PathLike[str]) -> UF3Potential:
-    """Read a UF3 potential in any of the three formats.
+def read_terms(path: str | os.PathLike[str]) -> UF3Terms:
+    """Read the terms of a UF3 potential in any of the three formats.
 
     Raises
     ------
@@ -47,65 +34,21 @@ def read_uf3(path: str | os.PathLike[str]) -> UF3Potential:
     text = read_text(path)
     if text.lstrip().startswith("{"):
         return _from_json(text, path)
-    from madelung.forcefields.uf3 import lammps
-
-    return lammps.parse_lammps(text, path)
+    return parse_lammps(text, path)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a file, which may be compressed."""
-    try:
-        with open_text(Path(path)) as stream:
-            return stream.read()
-    except DatasetError as error:
-        raise ForceFieldError(str(error)) from None
-
-
-def write_json(potential: UF3Potential, path: str | os.PathLike[str]) -> None:
-    """Write a potential as JSON; :func:`read_uf3` returns exactly the same numbers."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(as_object(potential)) + "\n", encoding="utf-8")
-
-
-def as_object(potential: UF3Potential) -> dict[str, Any]:
-    """Return what the JSON holds."""
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "units": {"energy": "eV", "length": "angstrom"},
-        "metadata": dict(potential.metadata),
-        "one_body": {ELEMENT_SYMBOLS[z]: energy for z, energy in potential.one_body.items()},
-        "pairs": [
-            {
-                "species": pair.name.split("-"),
-                "knots": pair.knots.tolist(),
-                "coefficients": pair.coefficients.tolist(),
-            }
-            for pair in potential.pairs
-        ],
-        "triplets": [
-            {
-                "species": triplet.name.split("-"),
-                "knots": [knots.tolist() for knots in triplet.knots],
-                "coefficients": triplet.coefficients.tolist(),
-            }
-            for triplet in potential.triplets
-        ],
-    }
-
-
-def _from_json(text: str, path: str | os.PathLike[str]) -> UF3Potential:
+def _from_json(text: str, path: str | os.PathLike[str]) -> UF3Terms:
     try:
         document = json.loads(text)
     except ValueError as error:
         raise ForceFieldError(f"{path}: is no JSON: {error}; write the file again") from None
     if not isinstance(document, dict):
         raise ForceFieldError(f"{path}: is no UF3 potential")
-    return from_object(document, str(path))
+    return terms_from_object(document, str(path))
 
 
-def from_object(document: Mapping[str, Any], source: str = "") -> UF3Potential:
-    """Return the potential that a JSON object holds, in this package's form or the authors'."""
+def terms_from_object(document: Mapping[str, Any], source: str = "") -> UF3Terms:
+    """Return the terms that a JSON object holds, in this package's form or the authors'."""
     try:
         if "solution" in document:
             return _published(document)
@@ -122,7 +65,7 @@ def from_object(document: Mapping[str, Any], source: str = "") -> UF3Potential:
         raise ForceFieldError(f"{source}: is a damaged UF3 potential: {error!r}") from None
 
 
-def _own(document: Mapping[str, Any]) -> UF3Potential:
+def _own(document: Mapping[str, Any]) -> UF3Terms:
     pairs = []
     for entry in document["pairs"]:
         first, second = (atomic_number(symbol) for symbol in entry["species"])
@@ -138,10 +81,10 @@ def _own(document: Mapping[str, Any]) -> UF3Potential:
             TripletFunction((centre, first, second), (one, other, opposite), coefficients)
         )
     energies = {atomic_number(symbol): energy for symbol, energy in document["one_body"].items()}
-    return UF3Potential(energies, pairs, triplets, metadata=document.get("metadata", {}))
+    return UF3Terms(energies, pairs, triplets, metadata=document.get("metadata", {}))
 
 
-def _published(document: Mapping[str, Any]) -> UF3Potential:
+def _published(document: Mapping[str, Any]) -> UF3Terms:
     """The authors' form: coefficients that symmetry, triangles or trimming fix are left out."""
     solution, knots = document["solution"], document["knots"]
     energies = {
@@ -155,7 +98,7 @@ def _published(document: Mapping[str, Any]) -> UF3Potential:
             pairs.append(PairFunction((first, second), _floats(knots[name]), _floats(values)))
         elif len(parts) == 3:
             triplets.append(_published_triplet(parts, knots[name], _floats(values)))
-    return UF3Potential(energies, pairs, triplets)
+    return UF3Terms(energies, pairs, triplets)
 
 
 def _published_triplet(
@@ -174,14 +117,6 @@ def _published_triplet(
         )
     coefficients = np.where(columns >= 0, values[columns], 0.0)
     return TripletFunction(key, (one, other, opposite), coefficients)
-
-
-def atomic_number(symbol: str) -> int:
-    """Return the number of an element from its symbol."""
-    try:
-        return _NUMBERS[symbol]
-    except KeyError:
-        raise ForceFieldError(f"{symbol!r} is no element") from None
 
 
 def _floats(values: Any) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal_arguments import as_crystals
-from madelung.data.progress import Advance
-from madelung.errors import CrystalError, ForceFieldError
-from madelung.forcefields.configurations import Configuration
+from madelung.common.errors import CrystalError, ForceFieldError
+from madelung.common.progress import Advance
+from madelung.crystals.reading.arguments import as_crystals
+from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.uf3.features import Features, Featurizer
 from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, Solution
 from madelung.forcefields.uf3.potential import UF3Potential

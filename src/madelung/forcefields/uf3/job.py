@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from madelung.errors import ForceFieldError
-from madelung.forcefields.comparison import Comparison, compare
-from madelung.forcefields.plots import plot_parity
-from madelung.forcefields.reference_data import PARTS, TEST, DataFiles
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.forcefields.reference.comparison import Comparison, compare
+from madelung.forcefields.reference.plots import plot_parity
+from madelung.forcefields.reference.reference_data import PARTS, TEST, DataFiles
 from madelung.forcefields.uf3.assembly import assemble_files
-from madelung.forcefields.uf3.files import write_json
 from madelung.forcefields.uf3.fit import solved_fit
 from madelung.forcefields.uf3.lammps import write_lammps
 from madelung.forcefields.uf3.normal_equations import NormalEquations
@@ -24,7 +24,6 @@ from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
-from madelung.outputs import whole_file
 
 __all__ = ["UF3Job", "run_uf3_fit"]
 
@@ -167,7 +166,7 @@ def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[di
 def _write(
     out: Path, potential: UF3Potential, comparison: Comparison, results: dict[str, Any]
 ) -> None:
-    write_json(potential, out / POTENTIAL)
+    potential.save(out / POTENTIAL)
     try:
         write_lammps(potential, out / LAMMPS_POTENTIAL)
     except ForceFieldError as problem:

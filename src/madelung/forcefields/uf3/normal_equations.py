@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
 from madelung.forcefields.uf3.basis import UF3Basis
 from madelung.forcefields.uf3.constraints import constrained_solution, inequalities
 from madelung.forcefields.uf3.regularisation import penalty_matrix
 from madelung.forcefields.uf3.settings import UF3Settings
-from madelung.outputs import whole_file
 
 __all__ = ["Moments", "NormalEquations", "Solution"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.crystal import Crystal
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.crystals.neighbours import find_neighbours
 from madelung.forcefields.interface import Evaluation, ForceField
-from madelung.forcefields.neighbours import find_neighbours
 from madelung.forcefields.uf3.basis import PairFunction, TripletFunction
 from madelung.forcefields.uf3.core import arguments, interactions
+from madelung.forcefields.uf3.files import FORMAT, VERSION, read_terms, terms_from_object
+from madelung.forcefields.uf3.terms import UF3Terms
 
 __all__ = ["UF3Potential"]
 
@@ -100,26 +104,51 @@ class UF3Potential(ForceField):
 
     def as_object(self) -> dict[str, Any]:
         """Return what :meth:`save` writes."""
-        from madelung.forcefields.uf3 import files
-
-        return files.as_object(self)
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "units": {"energy": "eV", "length": "angstrom"},
+            "metadata": dict(self.metadata),
+            "one_body": {ELEMENT_SYMBOLS[z]: energy for z, energy in self.one_body.items()},
+            "pairs": [
+                {
+                    "species": pair.name.split("-"),
+                    "knots": pair.knots.tolist(),
+                    "coefficients": pair.coefficients.tolist(),
+                }
+                for pair in self.pairs
+            ],
+            "triplets": [
+                {
+                    "species": triplet.name.split("-"),
+                    "knots": [knots.tolist() for knots in triplet.knots],
+                    "coefficients": triplet.coefficients.tolist(),
+                }
+                for triplet in self.triplets
+            ],
+        }
 
     @classmethod
     def from_object(cls, data: Mapping[str, Any], source: str = "") -> UF3Potential:
         """Make a potential of what :meth:`as_object` returned, or of the UF3 authors' JSON."""
-        from madelung.forcefields.uf3 import files
-
-        return files.from_object(data, source)
+        return cls._of(terms_from_object(data, source))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON that holds the same numbers exactly."""
-        from madelung.forcefields.uf3 import files
-
-        files.write_json(self, path)
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(self.as_object()) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> UF3Potential:
-        """Read this package's JSON, the UF3 authors', or LAMMPS's format."""
-        from madelung.forcefields.uf3 import files
+        """Read this package's JSON, the UF3 authors', or LAMMPS's format.
 
-        return files.read_uf3(path)
+        Raises
+        ------
+        ForceFieldError
+            If the file is missing, damaged, or of no known format.
+        """
+        return cls._of(read_terms(path))
+
+    @classmethod
+    def _of(cls, terms: UF3Terms) -> UF3Potential:
+        return cls(terms.one_body, terms.pairs, terms.triplets, metadata=terms.metadata)

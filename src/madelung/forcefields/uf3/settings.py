@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from madelung.elements import ELEMENT_SYMBOLS
-from madelung.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.forcefields.reference.fit_settings import read_fit_settings
 from madelung.forcefields.uf3.basis import UF3Basis, break_points, clamped_knots
 
-__all__ = ["Regularisation", "ThreeBodyRange", "TwoBodyRange", "UF3Settings"]
+__all__ = ["Regularisation", "ThreeBodyRange", "TwoBodyRange", "UF3Settings", "read_uf3_settings"]
 
 _FORBID = ConfigDict(extra="forbid", frozen=True)
 
@@ -155,3 +159,45 @@ def _key(name: str) -> tuple[int, ...]:
     if len(numbers) == 2:
         return tuple(sorted(numbers))
     return (numbers[0], *sorted(numbers[1:]))
+
+
+def read_uf3_settings(
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+) -> UF3Settings:
+    """Return settings: defaults, what a file says, and changes to that.
+
+    Parameters
+    ----------
+    path
+        YAML or JSON file with names and values of :class:`UF3Settings`; None for the defaults.
+    changes
+        Settings by name. Ranges may be texts: ``1.5:5.5:25`` for pairs, and for triplets
+        ``1.5:4.25:10,10,20`` or ``none``.
+    data
+        Files whose elements are taken if none are named.
+
+    Raises
+    ------
+    ForceFieldError
+        If the file cannot be read, or a setting is wrong.
+    """
+    texts = {name: value for name, value in changes.items() if isinstance(value, str)}
+    parsed = {name: _parsed_range(name, text) for name, text in texts.items()}
+    return read_fit_settings(UF3Settings, path, {**changes, **parsed}, data)
+
+
+def _parsed_range(name: str, text: str) -> dict[str, Any] | None:
+    """Turn MIN:MAX:N, or MIN:MAX:L,M,N, into a range."""
+    if name == "three_body" and text == "none":
+        return None
+    try:
+        minimum, maximum, intervals = text.split(":")
+        counts = [int(part) for part in intervals.split(",")]
+        return {
+            "minimum": float(minimum),
+            "maximum": float(maximum),
+            "intervals": counts if name == "three_body" else counts[0],
+        }
+    except ValueError:
+        form = "MIN:MAX:L,M,N or none" if name == "three_body" else "MIN:MAX:N"
+        raise ForceFieldError(f"{name}: {text!r} is not of the form {form}") from None

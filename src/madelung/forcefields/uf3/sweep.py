@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from madelung.data.progress import watched
-from madelung.errors import ForceFieldError
-from madelung.forcefields.configurations import Configuration, SkippedConfigurations
-from madelung.forcefields.reference_data import TEST, DataFiles
+from madelung.common.errors import ForceFieldError
+from madelung.common.interruption import Interruption
+from madelung.common.outputs import whole_file
+from madelung.common.progress import watched
+from madelung.forcefields.reference.configurations import Configuration, SkippedConfigurations
+from madelung.forcefields.reference.reference_data import TEST, DataFiles
 from madelung.forcefields.uf3.fit import assemble, solved_fit
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
-from madelung.interruption import Interruption
-from madelung.outputs import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

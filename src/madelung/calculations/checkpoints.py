@@ -1,0 +1,118 @@
+"""Checkpoints of molecular dynamics: everything that the next step depends on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import whole_file
+
+__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """State of a run after a step.
+
+    Parameters
+    ----------
+    step
+        Number of steps done.
+    settings
+        Settings of the run.
+    generator
+        State of the random numbers.
+    lengths
+        Bytes that the log and the trajectory had.
+    arrays
+        Positions, momenta, cell, numbers, pbc, masses and charges if they are set; and, with the
+        prefix ``state:``, what the integrator holds.
+    """
+
+    step: int
+    settings: dict[str, Any]
+    generator: dict[str, Any]
+    lengths: dict[str, int]
+    arrays: dict[str, Any]
+
+    @property
+    def integrator(self) -> dict[str, Any]:
+        """What the integrator holds."""
+        return {
+            name.removeprefix("state:"): value
+            for name, value in self.arrays.items()
+            if name.startswith("state:")
+        }
+
+    def atoms(self) -> Any:
+        """Return ASE ``Atoms`` with the momenta."""
+        from ase import Atoms
+
+        atoms = Atoms(
+            numbers=self.arrays["numbers"],
+            positions=self.arrays["positions"],
+            cell=self.arrays["cell"],
+            pbc=self.arrays["pbc"],
+            masses=self.arrays.get("masses"),
+            momenta=self.arrays["momenta"],
+        )
+        if "charges" in self.arrays:
+            atoms.set_initial_charges(self.arrays["charges"])
+        return atoms
+
+
+def arrays_of(atoms: Any, integrator: dict[str, Any]) -> dict[str, Any]:
+    """Return the arrays of a checkpoint."""
+    arrays = {
+        "numbers": atoms.numbers,
+        "positions": atoms.positions,
+        "cell": atoms.cell.array,
+        "pbc": atoms.pbc,
+        "momenta": atoms.get_momenta(),
+    }
+    if atoms.has("initial_charges"):
+        arrays["charges"] = atoms.get_initial_charges()
+    if atoms.has("masses"):
+        arrays["masses"] = atoms.get_masses()
+    return arrays | {f"state:{name}": value for name, value in integrator.items()}
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint that appears when it is whole."""
+    head = {
+        "version": _VERSION,
+        "step": checkpoint.step,
+        "settings": checkpoint.settings,
+        "generator": checkpoint.generator,
+        "lengths": checkpoint.lengths,
+    }
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, head=np.array(json.dumps(head)), **checkpoint.arrays)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    ForceFieldError
+        If it is damaged, or of a newer program.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        head = json.loads(str(arrays.pop("head")))
+        if head["version"] != _VERSION:
+            raise ForceFieldError(f"{path}: a checkpoint of version {head['version']}")
+        return Checkpoint(
+            head["step"], head["settings"], head["generator"], head["lengths"], arrays
+        )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ForceFieldError(f"{path}: no checkpoint that can be read ({error})") from None

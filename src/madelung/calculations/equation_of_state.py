@@ -1,0 +1,223 @@
+"""Energy over volume, and the equation of state of Birch and Murnaghan that fits it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.calculations.preparation import prepare_atoms
+from madelung.calculations.relax import relax
+from madelung.common.errors import ForceFieldError
+from madelung.common.figures import BLUE, ORANGE, new_figure, write_figure
+from madelung.common.outputs import write_json, write_rows
+from madelung.common.progress import watched
+from madelung.common.units import GIGAPASCAL
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["EquationOfState", "equation_of_state", "fit_birch_murnaghan"]
+
+Array = NDArray[np.float64]
+
+_FEWEST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class EquationOfState:
+    """Equation of state of third order of F. Birch, Phys. Rev. 71, 809 (1947).
+
+    Parameters
+    ----------
+    volumes, energies
+        (m,) points that were fitted, in Å³ and eV, of the whole cell.
+    volume
+        Volume V0 of the minimum in Å³.
+    energy
+        Energy there in eV.
+    bulk_modulus
+        B0 in GPa.
+    derivative
+        Derivative B0' of the bulk modulus with respect to pressure.
+    coefficients
+        (4,) of the powers 0 to 3 of V^(-2/3) that are the energy.
+    atoms
+        Number of atoms of the cell.
+    formula
+        Formula of the cell.
+    converged
+        Whether the atoms came to rest at every volume.
+    """
+
+    volumes: Array
+    energies: Array
+    volume: float
+    energy: float
+    bulk_modulus: float
+    derivative: float
+    coefficients: Array
+    atoms: int = 1
+    formula: str = ""
+    converged: bool = True
+
+    def __call__(self, volumes: Any) -> Any:
+        """Return the fitted energy at volumes in Å³."""
+        x = np.asarray(volumes, dtype=np.float64) ** (-2.0 / 3.0)
+        return np.polynomial.polynomial.polyval(x, self.coefficients)
+
+    @property
+    def residual(self) -> float:
+        """Root-mean-square deviation of the points from the fit, in eV for each atom."""
+        return float(np.sqrt(np.mean((self(self.volumes) - self.energies) ** 2))) / self.atoms
+
+    def as_object(self) -> dict[str, Any]:
+        """Return what the JSON file holds."""
+        return {
+            "job": "eos",
+            "formula": self.formula,
+            "converged": self.converged,
+            "volume_A3": self.volume,
+            "volume_A3_per_atom": self.volume / self.atoms,
+            "energy_eV": self.energy,
+            "energy_eV_per_atom": self.energy / self.atoms,
+            "bulk_modulus_GPa": self.bulk_modulus,
+            "bulk_modulus_derivative": self.derivative,
+            "residual_eV_per_atom": self.residual,
+        }
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``eos.json``, ``eos.csv`` and ``eos.png``."""
+        out = Path(folder)
+        rows = [
+            {"volume_A3": float(v), "energy_eV": float(e), "fit_eV": float(self(v))}
+            for v, e in zip(self.volumes, self.energies, strict=True)
+        ]
+        write_rows(out / "eos.csv", rows)
+        write_figure(out / "eos.png", self.plot())
+        write_json(out / "eos.json", self.as_object())
+
+    def plot(self) -> Figure:
+        """Draw the points and the fit."""
+        figure = new_figure()
+        axes = figure.subplots()
+        fine = np.linspace(self.volumes.min(), self.volumes.max(), 200)
+        axes.plot(fine / self.atoms, self(fine) / self.atoms, color=BLUE)
+        axes.plot(self.volumes / self.atoms, self.energies / self.atoms, "o", color=ORANGE)
+        axes.set(xlabel="volume (Å³/atom)", ylabel="energy (eV/atom)")
+        axes.set_title(f"B0 = {self.bulk_modulus:.2f} GPa, B0' = {self.derivative:.2f}", fontsize=9)
+        return figure
+
+
+def equation_of_state(
+    structure: Any,
+    force_field: Any,
+    *,
+    span: float = 0.06,
+    points: int = 9,
+    relax_atoms: bool = True,
+    force_tolerance: float = 1e-3,
+    max_steps: int = 500,
+    progress: bool = False,
+) -> EquationOfState:
+    """Scale a crystal, relax its atoms at each volume, and fit the energies.
+
+    Parameters
+    ----------
+    structure
+        Whatever :func:`madelung.as_crystals` takes, periodic in three directions, near
+        its equilibrium volume.
+    force_field
+        A force field or an ASE calculator.
+    span
+        Volumes are from (1 - span) to (1 + span) times that of the structure; its shape is kept.
+    points
+        Number of volumes, at least 5.
+    relax_atoms
+        Whether the atoms are relaxed at each volume.
+    force_tolerance, max_steps
+        As for :func:`~madelung.relax`.
+    progress
+        Whether to show on stderr how far it is.
+
+    Raises
+    ------
+    ForceFieldError
+        If the energies have no minimum within the span, or the arguments make no sense.
+    """
+    start = prepare_atoms(structure, force_field)
+    if not start.pbc.all():
+        raise ForceFieldError("an equation of state needs a structure periodic in three directions")
+    if not 0.0 < span < 0.5 or points < _FEWEST:
+        raise ForceFieldError(f"give a span between 0 and 0.5 and at least {_FEWEST} points")
+    volumes, energies, converged = [], [], True
+    with watched("scaling", show=progress) as advance:
+        for number, factor in enumerate(np.linspace(1.0 - span, 1.0 + span, points), start=1):
+            atoms = start.copy()
+            atoms.calc = start.calc
+            atoms.set_cell(start.cell.array * factor ** (1.0 / 3.0), scale_atoms=True)
+            volumes.append(float(atoms.get_volume()))
+            if relax_atoms:
+                result = relax(
+                    atoms, start.calc, force_tolerance=force_tolerance, max_steps=max_steps
+                )
+                energies.append(result.energy)
+                converged = converged and result.converged
+            else:
+                energies.append(float(atoms.get_potential_energy()))
+            advance(number, points)
+    formula = start.get_chemical_formula()
+    return fit_birch_murnaghan(volumes, energies, len(start), formula, converged)
+
+
+def fit_birch_murnaghan(
+    volumes: Any, energies: Any, atoms: int = 1, formula: str = "", converged: bool = True
+) -> EquationOfState:
+    """Fit volumes in Å³ and energies in eV; a linear problem, solved exactly.
+
+    The energy of Birch and Murnaghan's third order is a polynomial of third degree in
+    x = V^(-2/3). With its derivatives at the minimum, B0 = 4/9 E_xx V^(-7/3) and
+    B0' = -1 - V E_VVV/E_VV.
+
+    Raises
+    ------
+    ForceFieldError
+        If there are fewer than 5 points, or the fit has no minimum between them.
+    """
+    v, e = np.asarray(volumes, dtype=np.float64), np.asarray(energies, dtype=np.float64)
+    if v.shape != e.shape or v.ndim != 1 or len(v) < _FEWEST:
+        raise ForceFieldError(f"a fit needs at least {_FEWEST} volumes with an energy each")
+    x = v ** (-2.0 / 3.0)
+    fit = np.polynomial.Polynomial.fit(x, e, 3).convert()
+    slope, bend = fit.deriv(1), fit.deriv(2)
+    roots = np.asarray(slope.roots(), dtype=np.complex128)
+    real = roots.real[np.abs(roots.imag) < 1e-12 * np.abs(roots)]
+    inside = [float(root) for root in real if x.min() <= root <= x.max()]
+    minima = [root for root in inside if bend(root) > 0.0]
+    if not minima:
+        raise ForceFieldError(
+            f"{formula or 'the energies'}: there is no minimum between {v.min():.6g} and "
+            f"{v.max():.6g} Å³; relax the cell first, or take a wider span"
+        )
+    lowest = min(minima, key=lambda root: float(fit(root)))
+    volume = lowest**-1.5
+    first, second = -2.0 / 3.0 * volume ** (-5.0 / 3.0), 10.0 / 9.0 * volume ** (-8.0 / 3.0)
+    curvature = float(bend(lowest)) * first**2
+    steepening = float(np.real(fit.deriv(3)(lowest)))
+    third = steepening * first**3 + 3.0 * float(np.real(bend(lowest))) * first * second
+    return EquationOfState(
+        volumes=v,
+        energies=e,
+        volume=volume,
+        energy=float(fit(lowest)),
+        bulk_modulus=float(volume * curvature) / GIGAPASCAL,
+        derivative=float(-1.0 - volume * third / curvature),
+        coefficients=np.asarray(fit.coef, dtype=np.float64),
+        atoms=atoms,
+        formula=formula,
+        converged=converged,
+    )

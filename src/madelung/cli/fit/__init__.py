@@ -1,0 +1,1 @@
+"""``madelung fit``: force fields from reference energies and forces."""

@@ -1,0 +1,1 @@
+"""``madelung sums``: complete sums of crystals in files."""

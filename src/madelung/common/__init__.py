@@ -1,0 +1,1 @@
+"""What knows no crystal: errors, units, figures, files, native modules."""

@@ -1,0 +1,1 @@
+"""Crystals: readers of files, lattices, distances, neighbours, orbits."""

@@ -1,0 +1,112 @@
+"""Near neighbours of structures that are periodic in any number of directions."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.common.arrays import to_numpy
+from madelung.crystals.crystal import Crystal
+
+__all__ = ["Neighbours", "find_neighbours"]
+
+# Vesin divides the cell into boxes of the cutoff's size; too many of them cost more than pairs.
+_SHORTEST_SEARCH = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Ordered pairs of a structure of n atoms, sorted by their first atom.
+
+    Parameters
+    ----------
+    starts
+        (n + 1,) where the neighbours of each atom begin.
+    indices
+        (P,) the second atom of each pair.
+    vectors
+        (P, 3) from the first atom to the image of the second, in Å.
+    distances
+        (P,) their lengths.
+    """
+
+    starts: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    vectors: NDArray[np.float64]
+    distances: NDArray[np.float64]
+
+
+def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
+    """Find all pairs that are nearer than a cutoff, images of an atom with itself included.
+
+    Parameters
+    ----------
+    crystal
+        A structure; along directions that are not periodic it has no images.
+    cutoff
+        Distance in Å.
+    """
+    return _by_vesin(crystal, cutoff) if _core() is None else _by_core(crystal, cutoff)
+
+
+@cache
+def _core() -> Any:
+    """The native core; None where it is not built."""
+    if importlib.util.find_spec("madelung._uf3") is None:
+        return None
+    return importlib.import_module("madelung._uf3")
+
+
+def _by_core(crystal: Crystal, cutoff: float) -> Neighbours:
+    positions = np.ascontiguousarray(to_numpy(crystal.positions), dtype=np.float64)
+    cell, origin = _box(crystal, positions)
+    inverse = np.ascontiguousarray(np.linalg.inv(cell))
+    periodic = [bool(value) for value in crystal.pbc]
+    return Neighbours(*_core().find_neighbours(cell, inverse, origin, periodic, positions, cutoff))
+
+
+def _box(
+    crystal: Crystal, positions: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A cell and its origin; along directions that are not periodic it holds all atoms."""
+    cell = np.array(to_numpy(crystal.cell), dtype=np.float64)
+    origin = np.zeros(3)
+    if crystal.pbc.all():
+        crystal.require_periodic()
+        return cell, origin
+    periodic = cell[crystal.pbc]
+    across = np.eye(3) if len(periodic) == 0 else np.linalg.svd(periodic)[2][len(periodic) :]
+    for axis, direction in zip(np.flatnonzero(~crystal.pbc), across, strict=True):
+        places = positions @ direction
+        cell[axis] = direction * (np.ptp(places) + 1.0)
+        origin += direction * (places.min() - 0.5)
+    return cell, origin
+
+
+def _by_vesin(crystal: Crystal, cutoff: float) -> Neighbours:
+    from vesin import NeighborList
+
+    reach = max(cutoff, _SHORTEST_SEARCH)
+    search = NeighborList(cutoff=reach, full_list=True, sorted=True, n_threads=1)
+    positions, cell = to_numpy(crystal.positions), to_numpy(crystal.cell)
+    first, second, vectors, distances = search.compute(
+        points=positions, box=cell, periodic=crystal.pbc, quantities="ijDd"
+    )
+    if cutoff < reach:
+        near = distances < cutoff
+        first, second = first[near], second[near]
+        vectors, distances = vectors[near], distances[near]
+    counts = np.bincount(first.astype(np.int64), minlength=len(crystal))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return Neighbours(
+        starts.astype(np.int64),
+        second.astype(np.int64),
+        np.ascontiguousarray(vectors, dtype=np.float64),
+        np.ascontiguousarray(distances, dtype=np.float64),
+    )

@@ -1,0 +1,1 @@
+"""Readers of crystal files; :mod:`madelung.crystals.reading.files` chooses among them."""

@@ -1,0 +1,109 @@
+"""Bytes and text of crystal files, and what can be told about a file from them."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import os
+import re
+import zlib
+from pathlib import Path
+
+from madelung.crystals.checks import crystal_error
+
+__all__ = ["decode", "display_name", "load_bytes", "looks_like_cif", "plain_name"]
+
+_COMPRESSIONS = {
+    b"\x1f\x8b": (gzip.decompress, "gzip"),
+    b"BZh": (bz2.decompress, "bzip2"),
+    b"\xfd7zXZ\x00": (lzma.decompress, "xz"),
+}
+_COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz")
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Control characters that no text file holds; tab, line ends, form feed and escape may occur.
+_BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """Return a path as printable text, also where its bytes are no valid UTF-8."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def plain_name(path: str | os.PathLike[str]) -> str:
+    """Return the last part of a path without the suffix of a compression."""
+    name = Path(path).name
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in _COMPRESSION_SUFFIXES else name
+
+
+def load_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read a file, decompressed if it is a gzip, bzip2 or xz file (whatever it is called).
+
+    Raises
+    ------
+    CrystalError
+        If there is no such file, it is a folder, cannot be read, is empty, or is a damaged archive.
+    """
+    source = display_name(path)
+    if "\x00" in source:
+        raise crystal_error(repr(source), "no file can have this name; give the path of a file")
+    if os.path.isdir(path):
+        raise crystal_error(source, "a folder, not a file; give the files in it")
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise crystal_error(source, "there is no such file; check the path") from None
+    except OSError as error:
+        raise crystal_error(source, f"cannot be read ({error.strerror}); check the file") from None
+    for mark, (decompress, name) in _COMPRESSIONS.items():
+        if data.startswith(mark):
+            try:
+                data = decompress(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                text = f"the {name} archive is damaged or cut off ({error}); fetch it again"
+                raise crystal_error(source, text) from None
+            break
+    if not data.strip():
+        raise crystal_error(source, "the file is empty; fetch or write it again")
+    return data
+
+
+def decode(data: bytes, source: str) -> str:
+    """Return the text of a file with Unix line ends and without a byte order mark.
+
+    UTF-8 and UTF-16 are known by their form; anything else is read as Latin-1, in which every byte
+    means something: only comments hold letters beyond ASCII in the formats at hand.
+
+    Raises
+    ------
+    CrystalError
+        If the bytes are no text, or the text of a web page or of a stand-in for the file.
+    """
+    try:
+        text = data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    # DOS editors end a file with Ctrl-Z.
+    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")
+    found = _BINARY.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise crystal_error(
+            source, f"binary data (line {line}), not a text file of a crystal; give another format"
+        )
+    start = text[:200].lstrip().lower()
+    if start.startswith(("<!doctype html", "<html")):
+        raise crystal_error(source, "a web page, not a crystal; download the file itself")
+    if start.startswith("version https://git-lfs"):
+        raise crystal_error(source, "a Git LFS pointer, not the file; fetch it with git lfs pull")
+    return text
+
+
+def looks_like_cif(data: bytes) -> bool:
+    """Return whether a file starts, after comments, with a CIF data block."""
+    for line in data.removeprefix(codecs.BOM_UTF8).splitlines():
+        if line.strip() and not line.lstrip().startswith(b"#"):
+            return line.lstrip().lower().startswith((b"data_", b"global_"))
+    return False

@@ -1,0 +1,1 @@
+"""Reference energies and forces: data, comparison, figures."""

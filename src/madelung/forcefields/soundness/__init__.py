@@ -1,0 +1,1 @@
+"""Whether a force field is sound."""

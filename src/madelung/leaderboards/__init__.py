@@ -1,0 +1,1 @@
+"""Leaderboards: official folds, and submissions."""

@@ -1,0 +1,1 @@
+"""Vibrations of crystals."""

@@ -1,1 +1,0 @@
-"""Readers of crystal files; :mod:`madelung.io` chooses among them."""

@@ -1,0 +1,80 @@
+"""Which executor carries a job of sums out."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.common.errors import MadelungError
+from madelung.sums.job import Job, Outcome
+
+__all__ = ["Executor", "choose_executor"]
+
+
+_LOGGER = logging.getLogger("madelung")
+
+
+Executor = Callable[[Job, NDArray[np.float64]], Outcome]
+
+
+def choose_executor(name: str, job: Job) -> Executor:
+    """Return the function that carries a job out.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of "auto", "native" and "torch", or the core cannot do the job.
+    MadelungError
+        If the native core is asked for by name and not installed.
+    """
+    if name not in ("auto", "native", "torch"):
+        raise ValueError(f"executor must be 'auto', 'native' or 'torch', not {name!r}")
+    obstacle = _obstacle_to_native(job)
+    if name == "native" and obstacle:
+        raise ValueError(f"the native executor cannot do this: {obstacle}; use executor='torch'")
+    if name == "torch" or obstacle:
+        return _torch_executor()
+    if _core_is_installed():
+        from madelung.sums.native_executor import run_native
+
+        return run_native
+    if name == "native":
+        raise MadelungError(
+            "the native core is not installed; build it with 'pip install .', or use "
+            "executor='torch'"
+        )
+    _notice_missing_core()
+    return _torch_executor()
+
+
+@cache
+def _core_is_installed() -> bool:
+    return importlib.util.find_spec("madelung._core") is not None
+
+
+def _torch_executor() -> Executor:
+    from madelung.sums.torch_executor import run_torch
+
+    return run_torch
+
+
+def _obstacle_to_native(job: Job) -> str:
+    if not job.is_on_cpu:
+        return "it works on the CPU only"
+    unknown = [potential for potential in job.potentials if potential.kernel is None]
+    return f"it does not know {unknown[0]!r}" if unknown else ""
+
+
+_noticed = False
+
+
+def _notice_missing_core() -> None:
+    global _noticed
+    if not _noticed:
+        _LOGGER.warning("the native core is not installed; sums are done by PyTorch, more slowly")
+        _noticed = True

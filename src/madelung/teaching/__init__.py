@@ -1,0 +1,1 @@
+"""What empirical potentials teach a network."""

@@ -1,1 +1,0 @@
-"""Knowledge of empirical potentials, their teachers, for neural force fields."""

@@ -1,0 +1,199 @@
+"""Molecular dynamics: stopped and resumed runs, conserved energies, temperatures."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from force_fields import SmoothPairs
+
+from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
+from madelung.common.errors import ForceFieldError
+from madelung.crystals.crystal import Crystal
+from madelung.forcefields.interface import Evaluation
+
+FORCE_FIELD = SmoothPairs(numbers=(18,), epsilon=0.0104, sigma=3.4, onset=6.0, end=8.0)
+SETTINGS = DynamicsSettings(
+    temperature=40.0, time_step=2.0, log_every=5, trajectory_every=20, checkpoint_every=37
+)
+ENSEMBLES = [
+    SETTINGS,
+    replace(SETTINGS, ensemble="nvt"),
+    replace(SETTINGS, ensemble="nvt", thermostat="nose-hoover"),
+    replace(SETTINGS, ensemble="npt", pressure=0.05),
+]
+NAMES = ["nve", "langevin", "nose-hoover", "npt"]
+
+
+def argon(repeat: int = 1) -> Atoms:
+    return bulk("Ar", "fcc", a=5.3, cubic=True) * (repeat, repeat, repeat)
+
+
+@dataclass(frozen=True)
+class Interrupted(SmoothPairs):
+    """Does something when it is asked a number of times."""
+
+    calls: tuple[int, ...] = ()
+
+    def _evaluate(self, crystal: Crystal) -> Evaluation:
+        counter.append(1)
+        if len(counter) == 90:
+            self.happen()
+        return super()._evaluate(crystal)
+
+    def happen(self) -> None:
+        raise NotImplementedError
+
+
+counter: list[int] = []
+
+
+@dataclass(frozen=True)
+class Failing(Interrupted):
+    def happen(self) -> None:
+        raise ForceFieldError("out of range")
+
+
+@dataclass(frozen=True)
+class Signalled(Interrupted):
+    def happen(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def same_kind(kind: type[Interrupted]) -> Interrupted:
+    counter.clear()
+    return kind(numbers=(18,), epsilon=0.0104, sigma=3.4, onset=6.0, end=8.0)
+
+
+def assert_same_folders(one: Path, other: Path) -> None:
+    for name in ("log.csv", "trajectory.extxyz"):
+        assert (one / name).read_text() == (other / name).read_text()
+
+
+@pytest.mark.parametrize("settings", ENSEMBLES, ids=NAMES)
+def test_a_resumed_run_is_the_same_bit_for_bit(settings: DynamicsSettings, tmp_path: Path) -> None:
+    whole = run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=120, settings=settings)
+    part = run_dynamics(argon(), FORCE_FIELD, tmp_path / "b", steps=63, settings=settings)
+    assert part.steps == 63 and part.finished
+    result = run_dynamics(
+        argon(), FORCE_FIELD, tmp_path / "b", steps=120, settings=settings, resume=True
+    )
+    np.testing.assert_array_equal(result.crystal.positions, whole.crystal.positions)
+    np.testing.assert_array_equal(result.crystal.cell, whole.crystal.cell)
+    assert_same_folders(tmp_path / "a", tmp_path / "b")
+    assert result.drift == whole.drift or settings.thermostat == "langevin"
+    assert len(ase.io.read(tmp_path / "b" / "trajectory.extxyz", ":")) == 7
+
+
+@pytest.mark.parametrize("settings", ENSEMBLES, ids=NAMES)
+def test_a_run_that_failed_goes_on_from_its_last_checkpoint(
+    settings: DynamicsSettings, tmp_path: Path
+) -> None:
+    run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=100, settings=settings)
+    with pytest.raises(ForceFieldError, match="out of range"):
+        run_dynamics(argon(), same_kind(Failing), tmp_path / "b", steps=100, settings=settings)
+    result = run_dynamics(
+        argon(), FORCE_FIELD, tmp_path / "b", steps=100, settings=settings, resume=True
+    )
+    assert result.finished
+    assert_same_folders(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_signal_ends_the_run_at_a_step(tmp_path: Path) -> None:
+    run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=100, settings=SETTINGS)
+    stopped = run_dynamics(
+        argon(), same_kind(Signalled), tmp_path / "b", steps=100, settings=SETTINGS
+    )
+    assert not stopped.finished and 80 < stopped.steps < 95
+    run_dynamics(argon(), FORCE_FIELD, tmp_path / "b", steps=100, settings=SETTINGS, resume=True)
+    assert_same_folders(tmp_path / "a", tmp_path / "b")
+
+
+def test_energy_is_conserved_to_second_order(tmp_path: Path) -> None:
+    spreads = []
+    for step in (4.0, 2.0):
+        settings = replace(SETTINGS, time_step=step, log_every=1, trajectory_every=0)
+        folder = tmp_path / str(step)
+        result = run_dynamics(
+            argon(), FORCE_FIELD, folder, steps=int(800 / step), settings=settings
+        )
+        spreads.append(np.std(result.column("conserved_eV")))
+        assert abs(result.drift) < 0.05
+    assert spreads[0] / spreads[1] == pytest.approx(4.0, rel=0.2)
+
+
+@pytest.mark.parametrize("settings", ENSEMBLES[1:], ids=NAMES[1:])
+def test_thermostats_reach_their_temperature(settings: DynamicsSettings, tmp_path: Path) -> None:
+    """96 degrees of freedom, and ten independent times or more."""
+    short = replace(FORCE_FIELD, onset=4.2, end=5.2)
+    faster = replace(settings, friction=0.1, thermostat_time=50.0, trajectory_every=0, time_step=5)
+    result = run_dynamics(argon(2), short, tmp_path, steps=500, settings=faster)
+    assert result.mean_temperature == pytest.approx(40.0, rel=0.25)
+    if settings.ensemble == "npt":
+        assert np.mean(result.column("pressure_GPa")[50:]) == pytest.approx(0.05, abs=0.05)
+    if settings.thermostat == "nose-hoover":
+        assert abs(result.drift) < 0.5
+
+
+def test_velocities_masses_and_results(tmp_path: Path) -> None:
+    atoms = argon()
+    atoms.set_masses([40.0, 36.0, 40.0, 38.0])
+    atoms.set_momenta(np.random.default_rng(1).normal(size=(4, 3)))
+    kinetic = atoms.get_kinetic_energy()
+    result = run_dynamics(atoms, FORCE_FIELD, tmp_path, steps=40, settings=SETTINGS)
+    assert result.log[0]["kinetic_eV"] == kinetic
+    result.save(tmp_path)
+    written = json.loads((tmp_path / "md.json").read_text())
+    assert written["steps"] == 40 and written["settings"]["ensemble"] == "nve"
+    assert (tmp_path / "md.png").exists() and (tmp_path / "final.extxyz").exists()
+    frame = ase.io.read(tmp_path / "trajectory.extxyz", -1)
+    np.testing.assert_allclose(frame.positions, result.crystal.positions, atol=1e-7)
+    # float() as the log writes it gives back every bit.
+    assert result.log[-1]["potential_eV"] == pytest.approx(frame.get_potential_energy(), abs=1e-7)
+
+
+def test_a_molecule_moves(tmp_path: Path) -> None:
+    cluster = Atoms("Ar3", [[0, 0, 0], [3.8, 0, 0], [0, 3.8, 0]])
+    result = run_dynamics(cluster, FORCE_FIELD, tmp_path, steps=10, settings=SETTINGS)
+    assert np.isnan(result.column("pressure_GPa")).all()
+    with pytest.raises(ForceFieldError, match="periodic in 3"):
+        run_dynamics(cluster, FORCE_FIELD, tmp_path / "b", steps=1, settings=ENSEMBLES[3])
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    run_dynamics(argon(), FORCE_FIELD, tmp_path, steps=5, settings=SETTINGS)
+    with pytest.raises(ForceFieldError, match="holds a run already"):
+        run_dynamics(argon(), FORCE_FIELD, tmp_path, steps=9, settings=SETTINGS)
+    other = replace(SETTINGS, time_step=1.0)
+    with pytest.raises(ForceFieldError, match=r"time_step was 2\.0 and is 1\.0"):
+        run_dynamics(argon(), FORCE_FIELD, tmp_path, steps=9, settings=other, resume=True)
+    (tmp_path / "log.csv").write_text("")
+    with pytest.raises(ForceFieldError, match="shorter than"):
+        run_dynamics(argon(), FORCE_FIELD, tmp_path, steps=9, settings=SETTINGS, resume=True)
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK")
+    with pytest.raises(ForceFieldError, match="no checkpoint"):
+        run_dynamics(argon(), FORCE_FIELD, tmp_path, steps=9, settings=SETTINGS, resume=True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ensemble": "nph"},
+        {"thermostat": "x"},
+        {"time_step": 0.0},
+        {"temperature": -1.0},
+        {"temperature": 0.0, "ensemble": "nvt"},
+        {"trajectory_every": -1},
+        {"log_every": 0},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ForceFieldError):
+        DynamicsSettings(**wrong)  # type: ignore[arg-type]
