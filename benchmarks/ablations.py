@@ -51,8 +51,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mean squares as loss": {"loss": "mse"},
     "without element reference": {"element_reference": False},
     "displacements guessed": {"denoising": 0.1},
-    "hidden elements guessed": {"hiding": 0.1},
-    "displacements and hidden elements guessed": {"denoising": 0.1, "hiding": 0.1},
+    "hidden elements guessed": {"masking": 0.1},
+    "displacements and hidden elements guessed": {"denoising": 0.1, "masking": 0.1},
     "PotNet": {"network": {"architecture": "potnet"}, "batch_size": 32},
 }  # fmt: skip
 COMMAND = "benchmarks/ablations.py DATASET"

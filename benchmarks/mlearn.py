@@ -31,7 +31,7 @@ from madelung.forcefields.interface import ForceField
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.configurations import SkippedConfigurations, read_configurations
 from madelung.forcefields.reference.reference_data import DataFiles
-from madelung.forcefields.uf3.job import run_uf3_fit
+from madelung.forcefields.uf3.run_fit import run_uf3_fit
 from madelung.forcefields.uf3.settings import read_uf3_settings
 
 ELEMENTS = ("Ni", "Cu", "Li", "Mo", "Si", "Ge")

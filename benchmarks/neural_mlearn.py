@@ -19,7 +19,7 @@ import torch
 from records import ROOT, header, versions, write_json
 
 from madelung.forcefields.neural.fit_settings import read_neural_settings
-from madelung.forcefields.neural.job import run_neural_fit
+from madelung.forcefields.neural.run_fit import run_neural_fit
 from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.learning.checkpoints import CHECKPOINT_FILE
 

@@ -26,7 +26,7 @@ from records import ROOT, commit, header, replace_block, versions, write_csv, wr
 from scipy.stats import t as student
 
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
-from madelung.teaching.job import TeachingShares, teach_networks
+from madelung.teaching.run_teaching import TeachingShares, teach_networks
 from madelung.teaching.strategies import METHODS, read_teaching_settings
 from madelung.teaching.tables import read_energy_table
 from madelung.teaching.task import PUBLISHED_SHARES

@@ -31,7 +31,7 @@ from madelung.models.laplace_mixture import expected_error, mixture_median
 from madelung.models.model import CrystalModel
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import averaged_factor, quantile_factors
-from madelung.training.evaluation import Evaluation, evaluate_members, target_errors
+from madelung.training.evaluation import ModelEvaluation, evaluate_members, target_errors
 from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
@@ -81,7 +81,7 @@ def measure(
     store: CrystalStore, members: list[tuple[CrystalModel, TrainingSettings]], memory: InputMemory
 ) -> dict[str, Any]:
     """Test an ensemble of members in the four ways."""
-    parts: dict[str, list[Evaluation]] = {"val": [], "test": []}
+    parts: dict[str, list[ModelEvaluation]] = {"val": [], "test": []}
     for model, own in members:
         membership = prepare(store, own).membership
         for part, found in parts.items():
@@ -99,7 +99,7 @@ def measure(
 
 
 def judge(
-    parts: dict[str, list[Evaluation]],
+    parts: dict[str, list[ModelEvaluation]],
     factors: Values,
     *,
     spread: bool = False,
@@ -130,7 +130,7 @@ def agreed(members: Sequence[tuple[Values, Values]], spread: bool) -> tuple[Valu
 
 
 def calibrated(
-    validation: Sequence[Evaluation],
+    validation: Sequence[ModelEvaluation],
     widened: Sequence[tuple[Values, Values]],
     spread: bool,
     averaging: bool,

@@ -112,7 +112,7 @@ from .forcefields.uf3.normal_equations import NormalEquations as NormalEquations
 from .forcefields.uf3.potential import UF3Potential as UF3Potential
 from .forcefields.uf3.lammps import read_lammps as read_lammps
 from .forcefields.uf3.lammps import write_lammps as write_lammps
-from .forcefields.uf3.job import run_uf3_fit as run_uf3_fit
+from .forcefields.uf3.run_fit import run_uf3_fit as run_uf3_fit
 from .forcefields.uf3.sweep import sweep_uf3 as sweep_uf3
 from .forcefields.splines.cubic import CubicSpline as CubicSpline
 from .forcefields.splines.meam import SplineMEAM as SplineMEAM
@@ -120,15 +120,15 @@ from .forcefields.splines.eam import SplineEAM as SplineEAM
 from .forcefields.splines.settings import SplineMEAMSettings as SplineMEAMSettings
 from .forcefields.splines.fit import SplineMEAMFit as SplineMEAMFit
 from .forcefields.splines.fit import fit_spline_meam as fit_spline_meam
-from .forcefields.splines.job import run_meam_fit as run_meam_fit
+from .forcefields.splines.run_fit import run_meam_fit as run_meam_fit
 from .forcefields.neural.settings import NeuralSettings as NeuralSettings
 from .forcefields.neural.fit_settings import NeuralFitSettings as NeuralFitSettings
 from .forcefields.neural.fit_settings import TrainingCourse as TrainingCourse
 from .forcefields.neural.energy import EnergyModel as EnergyModel
 from .forcefields.neural.potential import NeuralEvaluation as NeuralEvaluation
 from .forcefields.neural.potential import NeuralForceField as NeuralForceField
-from .forcefields.neural.job import NeuralJob as NeuralJob
-from .forcefields.neural.job import run_neural_fit as run_neural_fit
+from .forcefields.neural.run_fit import NeuralFitResult as NeuralFitResult
+from .forcefields.neural.run_fit import run_neural_fit as run_neural_fit
 from .forcefields.neural.metatomic import write_metatomic as write_metatomic
 
 # calculations with a force field
@@ -169,6 +169,6 @@ from .teaching.active import ensemble_uncertainties as ensemble_uncertainties
 from .teaching.active import places_of as places_of
 from .teaching.proposal import Proposal as Proposal
 from .teaching.proposal import propose_next as propose_next
-from .teaching.job import teach_networks as teach_networks
+from .teaching.run_teaching import teach_networks as teach_networks
 
 __version__: str

@@ -237,7 +237,7 @@ def test_a_tolerance_out_of_reach_is_reported() -> None:
     result = run("sums", "example:NaCl", "--tolerance", "1e-20")
     assert result.returncode == 0
     assert "tolerance not reached" in result.stdout
-    assert "missed the tolerance" in result.stderr
+    assert "did not reach the tolerance" in result.stderr
 
 
 def test_many_files_are_listed_line_by_line(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, examples_of, set_scales
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings, TrainingCourse
-from madelung.forcefields.neural.job import run_neural_fit
 from madelung.forcefields.neural.losses import training_loss
 from madelung.forcefields.neural.potential import NeuralEvaluation, NeuralForceField
+from madelung.forcefields.neural.run_fit import run_neural_fit
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.training import NeuralTraining
 from madelung.forcefields.reference.configurations import SkippedConfigurations, read_configurations
@@ -210,16 +210,18 @@ def test_tukeys_loss_rejects_what_is_far_off(data: Path) -> None:
         assert weight.grad is not None
         return weight.grad.clone()
 
-    def guesses(offset: float) -> list[Example]:
-        guessed = []
+    def pseudo_labelled(offset: float) -> list[Example]:
+        pseudo_labelled = []
         for index, example in enumerate(examples):
             energies = example.energies + (offset if index == 0 else 0.0)
-            guessed.append(Example(str(index), example.surroundings, energies, guessed=True))
-        return guessed
+            pseudo_labelled.append(
+                Example(str(index), example.surroundings, energies, pseudo_labelled=True)
+            )
+        return pseudo_labelled
 
-    far, farther = gradient(guesses(1e4)), gradient(guesses(1e6))
+    far, farther = gradient(pseudo_labelled(1e4)), gradient(pseudo_labelled(1e6))
     assert torch.allclose(far, farther, rtol=1e-4, atol=1e-7)
-    squared = [Example("", item.surroundings, item.energies) for item in guesses(1e4)]
+    squared = [Example("", item.surroundings, item.energies) for item in pseudo_labelled(1e4)]
     assert float(gradient(squared).abs().max()) > 100.0 * float(far.abs().max())
 
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import madelung as md
-from madelung.sums import complete, job, torch_executor
+from madelung.sums import complete, executors, torch_executor
+from madelung.sums.request import SumOutcome, SumRequest
 
 FACE = 0.5 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
 # A6 and A12 of the face-centred cubic lattice.
@@ -163,7 +164,7 @@ def test_only_rounding_ends_the_passes(
     run = torch_executor.run_torch
     passes = []
 
-    def careless(task: job.Job, tolerances: Any) -> job.Outcome:
+    def careless(task: SumRequest, tolerances: Any) -> SumOutcome:
         passes.append(tolerances)
         return run(task, carelessness * tolerances)
 
@@ -209,8 +210,8 @@ def test_threads_are_put_back() -> None:
 def test_a_missing_core_is_noticed_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(job, "_noticed", False)
-    monkeypatch.setattr(job, "_core_is_installed", lambda: False)
+    monkeypatch.setattr(executors, "_noticed", False)
+    monkeypatch.setattr(executors, "_core_is_installed", lambda: False)
     with caplog.at_level(logging.WARNING, logger="madelung"):
         for _ in range(2):
             sums(crystal(1), md.Coulomb(), executor="auto")

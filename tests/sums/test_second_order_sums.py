@@ -9,8 +9,8 @@ import torch
 from madelung.crystals.batch import CrystalBatch
 from madelung.crystals.crystal import Crystal
 from madelung.sums.executors import choose_executor
-from madelung.sums.job import Job
 from madelung.sums.potentials import Coulomb, London
+from madelung.sums.request import SumRequest
 from madelung.sums.second_order import twice_differentiable_sums
 
 POTENTIALS = (Coulomb(), London())
@@ -27,7 +27,9 @@ def _batch() -> CrystalBatch:
 
 
 def _by_torch(cells: torch.Tensor, positions: torch.Tensor, batch: CrystalBatch) -> torch.Tensor:
-    job = Job(cells, positions, batch.offsets, list(POTENTIALS), np.zeros(len(batch)), None, 1)
+    job = SumRequest(
+        cells, positions, batch.offsets, list(POTENTIALS), np.zeros(len(batch)), None, 1
+    )
     run = choose_executor("torch", job)
     values: torch.Tensor = run(job, np.full((len(batch), len(POTENTIALS)), 1e-10)).values
     return values

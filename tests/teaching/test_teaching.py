@@ -20,10 +20,10 @@ from madelung.forcefields.neural.fit_settings import TrainingCourse
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
 from madelung.teaching.classifier import train_classifier
-from madelung.teaching.guesses import chosen_guesses, mixed_guesses
-from madelung.teaching.job import TeachingShares, teach_networks
 from madelung.teaching.labelling import label_configurations
 from madelung.teaching.labels import TeacherLabels
+from madelung.teaching.pseudo_labels import chosen_pseudo_labels, mixed_pseudo_labels
+from madelung.teaching.run_teaching import TeachingShares, teach_networks
 from madelung.teaching.strategies import METHODS, Lesson, TeachingSettings, read_teaching_settings
 from madelung.teaching.task import PUBLISHED_SHARES, divide_task
 from madelung.teaching.teachers import parse_teachers
@@ -123,13 +123,15 @@ def test_no_reference_of_the_unlabelled_is_looked_at(
         replace(item, energy=1e3, forces=None) if index in hidden else item
         for index, item in enumerate(configurations)
     ]
-    guessed = []
+    pseudo_labelled = []
     for known in (task, replace(task, configurations=forged)):
         lesson = Lesson(known, SETTINGS)
         arguments = (known, lesson.surroundings, lesson.network)
-        guessed.append([*chosen_guesses(*arguments, 0.1, 0), *mixed_guesses(*arguments, 0)])
-    assert len(guessed[0]) >= len(task.unlabelled)
-    for one, other in zip(*guessed, strict=True):
+        pseudo_labelled.append(
+            [*chosen_pseudo_labels(*arguments, 0.1, 0), *mixed_pseudo_labels(*arguments, 0)]
+        )
+    assert len(pseudo_labelled[0]) >= len(task.unlabelled)
+    for one, other in zip(*pseudo_labelled, strict=True):
         np.testing.assert_array_equal(one.energies, other.energies)
         assert one.energy_weight == other.energy_weight
         assert one.force_weight == other.force_weight

@@ -19,7 +19,11 @@ from madelung.data.store import CrystalStore, write_store
 from madelung.learning.checkpoints import CHECKPOINT_FILE, read_checkpoint
 from madelung.models.model import WEIGHTS_FILE
 from madelung.training.preparation import prepare
-from madelung.training.settings import TrainingSettings, read_settings
+from madelung.training.settings import (
+    TrainingSettings,
+    read_settings,
+    require_same_training,
+)
 from madelung.training.splits import PARTS, resolve_membership
 from madelung.training.trainer import Trainer
 
@@ -375,3 +379,15 @@ def test_options_reach_their_settings(store: CrystalStore, unstopped: Path) -> N
     assert content["network"]["features"] == 16 and content["training_limit"] == 96
     by_command = run_command("train", *command(store, unstopped, "--resume")[4:])
     assert by_command.returncode == 0, by_command.stderr
+
+
+def test_settings_under_their_former_names_are_read_with_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(DeprecationWarning, match="'hiding' is now 'masking'"):
+        assert read_settings(changes={"hiding": 0.2}).masking == 0.2
+    begun = {"settings": {"hiding": 0.2}, "fingerprint": "1"}
+    asked = {"fingerprint": "1", "initial_weights": ""}
+    same = TrainingSettings(masking=0.2).model_dump(mode="json")
+    require_same_training(begun, {"settings": same, **asked}, tmp_path)
+    other = TrainingSettings(masking=0.1).model_dump(mode="json")
+    with pytest.raises(md.TrainingError, match=r"masking was 0\.2 and is 0\.1"):
+        require_same_training(begun, {"settings": other, **asked}, tmp_path)

@@ -12,7 +12,7 @@ import numpy as np
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
 
-__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "read_dynamics_checkpoint", "write_dynamics_checkpoint"]
 
 _VERSION = 1
 
@@ -84,7 +84,7 @@ def arrays_of(atoms: Any, integrator: dict[str, Any]) -> dict[str, Any]:
     return arrays | {f"state:{name}": value for name, value in integrator.items()}
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def write_dynamics_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint that appears when it is whole."""
     head = {
         "version": _VERSION,
@@ -97,7 +97,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         np.savez(stream, head=np.array(json.dumps(head)), **checkpoint.arrays)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_dynamics_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises

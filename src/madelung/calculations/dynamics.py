@@ -14,8 +14,8 @@ import numpy as np
 from madelung.calculations.checkpoints import (
     Checkpoint,
     arrays_of,
-    read_checkpoint,
-    write_checkpoint,
+    read_dynamics_checkpoint,
+    write_dynamics_checkpoint,
 )
 from madelung.calculations.integrators import (
     DynamicsSettings,
@@ -213,7 +213,7 @@ class _Run:
 
     def go_on(self, force_field: Any) -> None:
         """Take everything from the checkpoint."""
-        checkpoint = read_checkpoint(self.checkpoint_path)
+        checkpoint = read_dynamics_checkpoint(self.checkpoint_path)
         mine = self.settings.as_object()
         different = [
             f"{name} was {checkpoint.settings.get(name)!r} and is {value!r}"
@@ -263,7 +263,7 @@ class _Run:
     def keep(self) -> None:
         """Write a checkpoint."""
         lengths = {name: (self.folder / name).stat().st_size for name in (LOG, TRAJECTORY)}
-        write_checkpoint(
+        write_dynamics_checkpoint(
             self.checkpoint_path,
             Checkpoint(
                 self.step,

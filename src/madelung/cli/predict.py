@@ -91,7 +91,7 @@ def predict(
         loaded, paths, every=every, max_atoms=max_atoms, threads=threads or available_cores()
     )
     with open_output(output, form, "predictions") as stream:
-        report = _Report(form, stream, given)
+        report = _PredictionOutput(form, stream, given)
         for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
             if entry.problem is not None and strict:
                 raise entry.problem
@@ -104,7 +104,7 @@ predict.__doc__ = _HELP
 app = single_command(predict)
 
 
-class _Report:
+class _PredictionOutput:
     """Writes predictions as they come, and counts what could not be used.
 
     Parameters

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 if TYPE_CHECKING:
-    from madelung.teaching.job import Taught
     from madelung.teaching.labels import TeacherLabels
     from madelung.teaching.proposal import Proposal
     from madelung.teaching.report import TeacherReport
+    from madelung.teaching.run_teaching import TeachingResult
     from madelung.teaching.strategies import Method
 
 __all__ = ["app"]
@@ -188,7 +188,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.configurations import read_configurations
-    from madelung.teaching.job import TeachingShares, teach_networks
+    from madelung.teaching.run_teaching import TeachingShares, teach_networks
     from madelung.teaching.sources import read_labels
     from madelung.teaching.strategies import read_teaching_settings
 
@@ -299,7 +299,7 @@ def _print_report(found: TeacherReport) -> None:
     console.print(f"tables and map: {found.folder}", markup=False)
 
 
-def _print_taught(taught: Taught) -> None:
+def _print_taught(taught: TeachingResult) -> None:
     from rich.console import Console
     from rich.table import Table
 

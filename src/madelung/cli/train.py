@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from madelung.cli.options import single_command
-from madelung.training.settings import TrainingSettings
+from madelung.training.settings import FORMER_SETTINGS, TrainingSettings
 
 if TYPE_CHECKING:
     from madelung.training.results import TrainingResult
@@ -129,9 +130,12 @@ def _is_settings(kind: Any) -> bool:
 def _nested(changes: dict[str, Any]) -> dict[str, Any]:
     """Put options that were given into the groups of the settings."""
     options, nested = _options(), dict[str, Any]()
-    for name, value in changes.items():
+    for given, value in changes.items():
         if value is None or value == []:
             continue
+        name = FORMER_SETTINGS.get(given, given)
+        if name != given:
+            print(f"--{given} is now --{name}; use that, the old name will go", file=sys.stderr)
         group, field = options[name]
         if _is_tuple(field):
             value = _split(value)
@@ -186,9 +190,17 @@ def _signature() -> inspect.Signature:
         inspect.Parameter("resume", kind, default=False, annotation=resume),
         inspect.Parameter("quiet", kind, default=False, annotation=quiet),
     ]
-    return inspect.Signature(
-        [*fixed, *(_parameter(name, field) for name, (_, field) in _options().items())]
-    )
+    former = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[float | None, typer.Option(hidden=True)],
+        )
+        for name in FORMER_SETTINGS
+    ]
+    options = (_parameter(name, field) for name, (_, field) in _options().items())
+    return inspect.Signature([*fixed, *options, *former])
 
 
 def _print_summary(result: TrainingResult) -> None:

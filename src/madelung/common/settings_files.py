@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     Settings = TypeVar("Settings", bound=BaseModel)
 
-__all__ = ["problems_of", "read_settings_file", "validated_settings"]
+__all__ = ["problems_of", "read_settings_file", "validated_settings", "with_present_names"]
 
 
 def read_settings_file(path: Path, error: type[MadelungError]) -> dict[str, Any]:
@@ -76,3 +78,18 @@ def validated_settings(
         return kind(**content)
     except ValidationError as problem:
         raise error(f"{path or 'settings'}: {problems_of(problem)}") from None
+
+
+def with_present_names(content: Mapping[str, Any], former: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings in which names of an earlier version are those of today, with a warning."""
+    result = {}
+    for name, value in content.items():
+        if name in former:
+            warnings.warn(
+                f"the setting {name!r} is now {former[name]!r}, and its old name will be gone in "
+                "the next version",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        result[former.get(name, name)] = value
+    return result

@@ -28,7 +28,14 @@ from madelung.data.records import Record
 from madelung.data.store import CrystalStore
 from madelung.data.writing import StoreWriter, appearing_folder
 
-__all__ = ["MATCHES_FILE", "Combination", "HeldOut", "Source", "combine_sources", "combine_stores"]
+__all__ = [
+    "MATCHES_FILE",
+    "CombinedDataset",
+    "HeldOut",
+    "Source",
+    "combine_sources",
+    "combine_stores",
+]
 
 MATCHES_FILE = "matches.csv"
 """Name of the table of matches in the folder of a combined store."""
@@ -37,7 +44,7 @@ _Row = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Combination:
+class CombinedDataset:
     """A combined store, and what became of its parts.
 
     Parameters
@@ -64,7 +71,7 @@ def combine_stores(
     held_out: Sequence[HeldOut] = (),
     log10: Sequence[str] = (),
     progress: bool = False,
-) -> Combination:
+) -> CombinedDataset:
     """Write one store of several data sets, to learn from them together.
 
     Crystals of different sources stay separate records, also where they are the same. Each target
@@ -107,7 +114,7 @@ def combine_stores(
             f"{path}: the store cannot be written ({error.strerror or error}); nothing there was "
             "changed: make room or choose another folder"
         ) from error
-    return Combination(CrystalStore.open(path), counts, _count_held_out(held_out, rows))
+    return CombinedDataset(CrystalStore.open(path), counts, _count_held_out(held_out, rows))
 
 
 def combine_sources(
@@ -118,7 +125,7 @@ def combine_sources(
     targets: Sequence[str] | None = None,
     log10: Sequence[str] = (),
     progress: bool = False,
-) -> Combination:
+) -> CombinedDataset:
     """Write one store of data sets that are given by name or path; see :func:`combine_stores`.
 
     Parameters

@@ -14,7 +14,7 @@ from madelung.common.progress import counted
 from madelung.common.text import plain_stem
 from madelung.data.catalogue import CATALOGUE, NamedDataset
 from madelung.data.downloads import fetch, file_checksum
-from madelung.data.formats.detection import detect_format
+from madelung.data.formats.detection import detect_dataset_format
 from madelung.data.formats.values import fold_splits
 from madelung.data.index import is_store
 from madelung.data.official_splits import matbench_folds, read_leaderboard_split
@@ -229,7 +229,7 @@ def import_dataset(
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file; check the path")
-    kind = detect_format(path)
+    kind = detect_dataset_format(path)
     origin: dict[str, object] = {"name": path.name, "partial": partial}
     if path.is_file():
         origin["sha256"] = file_checksum(path)

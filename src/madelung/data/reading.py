@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madelung.common.errors import DatasetError
-from madelung.data.formats.detection import detect_format
+from madelung.data.formats.detection import detect_dataset_format
 from madelung.data.records import Record
 from madelung.data.store import CrystalStore
 
@@ -53,7 +53,7 @@ def read_records(
         yield from read_table(source, target_columns)
         return
     path = Path(source)
-    kind = format or detect_format(path)
+    kind = format or detect_dataset_format(path)
     if kind == "store":
         yield from CrystalStore.open(path)
     elif kind == "jsonl":

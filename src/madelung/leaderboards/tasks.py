@@ -15,7 +15,7 @@ from madelung.common.errors import TrainingError
 from madelung.data.catalogue import CATALOGUE
 from madelung.data.dataset import open_dataset
 from madelung.data.downloads import file_checksum
-from madelung.data.formats.detection import detect_format
+from madelung.data.formats.detection import detect_dataset_format
 from madelung.data.formats.values import FOLDS
 from madelung.data.index import is_store
 from madelung.data.named import import_dataset
@@ -173,7 +173,7 @@ def open_task(
 def _local(task: BenchmarkTask, path: Path, folder: Path | None, progress: bool) -> CrystalStore:
     """Open a file; the published one gets the official ids and splits."""
     published = CATALOGUE[task.dataset]
-    if not path.is_file() or detect_format(path) != published.format:
+    if not path.is_file() or detect_dataset_format(path) != published.format:
         return open_dataset(path, folder=folder, progress=progress)
     if folder is not None and is_store(folder):
         store = CrystalStore.open(folder)

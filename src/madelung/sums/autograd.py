@@ -11,28 +11,28 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from madelung.common.arrays import is_tensor
-from madelung.sums.job import Job, Outcome
+from madelung.sums.request import SumOutcome, SumRequest
 
 __all__ = ["run_native_on_tensors"]
 
 Array = NDArray[np.float64]
 
 
-def run_native_on_tensors(core: Any, job: Job, tolerances: Array) -> Outcome:
-    """Sum the potentials of a job whose cells, positions or parameters are tensors.
+def run_native_on_tensors(core: Any, request: SumRequest, tolerances: Array) -> SumOutcome:
+    """Sum the potentials of a request whose cells, positions or parameters are tensors.
 
     Parameters
     ----------
     core
         The native core, ``madelung._core``.
-    job
+    request
         Crystals and potentials.
     tolerances
         (B, P) errors that are allowed.
 
     Returns
     -------
-    Outcome
+    SumOutcome
         Its values are a tensor that can be differentiated once. For second derivatives use the
         PyTorch executor.
     """
@@ -40,17 +40,17 @@ def run_native_on_tensors(core: Any, job: Job, tolerances: Array) -> Outcome:
         potential.parameter
         if is_tensor(potential.parameter)
         else torch.tensor(potential.number, dtype=torch.float64)
-        for potential in job.potentials
+        for potential in request.potentials
     ]
     values, certificates = _NativeSums.apply(
-        torch.as_tensor(job.cells, dtype=torch.float64),
-        torch.as_tensor(job.positions, dtype=torch.float64),
+        torch.as_tensor(request.cells, dtype=torch.float64),
+        torch.as_tensor(request.positions, dtype=torch.float64),
         torch.stack([parameter.cpu() for parameter in parameters]),
         core,
-        job,
+        request,
         tolerances,
     )
-    return Outcome(values, certificates.numpy())
+    return SumOutcome(values, certificates.numpy())
 
 
 class _NativeSums(torch.autograd.Function):
@@ -63,13 +63,13 @@ class _NativeSums(torch.autograd.Function):
         positions: Tensor,
         parameters: Tensor,
         core: Any,
-        job: Job,
+        request: SumRequest,
         tolerances: Array,
     ) -> tuple[Tensor, Tensor]:
-        arguments = job.native_arguments(cells, positions, parameters, tolerances)
+        arguments = request.native_arguments(cells, positions, parameters, tolerances)
         values, certificates = core.forward(*arguments)
         ctx.save_for_backward(cells, positions, parameters)
-        ctx.core, ctx.job, ctx.tolerances = core, job, tolerances
+        ctx.core, ctx.request, ctx.tolerances = core, request, tolerances
         bounds = torch.from_numpy(np.asarray(certificates))
         ctx.mark_non_differentiable(bounds)
         return torch.from_numpy(np.asarray(values)), bounds
@@ -77,7 +77,7 @@ class _NativeSums(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, cotangent: Tensor, _: Tensor) -> tuple[Any, ...]:
-        arguments = ctx.job.native_arguments(*ctx.saved_tensors, ctx.tolerances)
+        arguments = ctx.request.native_arguments(*ctx.saved_tensors, ctx.tolerances)
         contiguous = np.ascontiguousarray(cotangent.numpy())
         of_positions, of_cells, of_parameters = ctx.core.gradient(*arguments, contiguous)
         return (

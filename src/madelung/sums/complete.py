@@ -17,7 +17,7 @@ from madelung.crystals.batch import CrystalBatch
 from madelung.crystals.reading.arguments import as_batch
 from madelung.sums.base import Combination, Potential, as_combination, scalar_value
 from madelung.sums.executors import choose_executor
-from madelung.sums.job import Job, Outcome
+from madelung.sums.request import SumOutcome, SumRequest
 
 if TYPE_CHECKING:
     from madelung.sums.executors import Executor
@@ -27,7 +27,7 @@ __all__ = ["CompleteSums", "complete_sums"]
 # The first pass of a relative tolerance only has to find out how large the sums are.
 _FIRST_TOLERANCE = 1e-3
 _PASSES = 8
-# How much lower the next pass may aim where a certificate missed its goal, and must.
+# How much lower the next pass may aim where a certificate did not reach its goal, and must.
 _LARGEST_STEP = 1e-3
 _SMALLEST_STEP = 0.25
 # A lower aim that leaves this part of the certificate shows that most of it is rounding.
@@ -123,7 +123,7 @@ def complete_sums(
         same crystal; the larger of the two allowances counts.
     executor
         ``"native"`` (the C++ core), ``"torch"`` (PyTorch operations, any derivative), or
-        ``"auto"``: the core where it is installed and can do the job.
+        ``"auto"``: the core where it is installed and can do the request.
     device
         PyTorch device to work on; anything but a CPU means the PyTorch executor.
     threads
@@ -162,26 +162,26 @@ def complete_sums(
     batch.require_periodic()
     requested = _as_potentials(potentials)
     _check_tolerances(tolerance, relative_tolerance)
-    mixture = Mixture.of(requested)
-    job = Job.of(batch, mixture.primitives, splitting, device, threads)
-    run = choose_executor(executor, job)
-    outcome, goals = _refine(run, job, mixture, tolerance, relative_tolerance)
+    contributions = Contributions.of(requested)
+    request = SumRequest.of(batch, contributions.primitives, splitting, device, threads)
+    run = choose_executor(executor, request)
+    outcome, goals = _refine(run, request, contributions, tolerance, relative_tolerance)
     result = CompleteSums(
-        tuple(requested), outcome.values, job.pair_offsets, outcome.certificates, goals, single
+        tuple(requested), outcome.values, request.pair_offsets, outcome.certificates, goals, single
     )
     _warn_if_missed(result, batch)
     return result
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Contributions:
     """Requested potentials as linear combinations of distinct primitive ones."""
 
     primitives: list[Potential]
     rows: list[list[tuple[Any, int]]]
 
     @classmethod
-    def of(cls, requested: Sequence[Potential | Combination]) -> Mixture:
+    def of(cls, requested: Sequence[Potential | Combination]) -> Contributions:
         """Collect the distinct primitives of the requested potentials."""
         index: dict[tuple[Any, ...], int] = {}
         primitives: list[Potential] = []
@@ -218,7 +218,7 @@ class Mixture:
                     shares[:, index] = np.minimum(shares[:, index], share)
         return np.minimum(shares, 1.0 + tolerances.max(initial=0.0))
 
-    def combine(self, outcome: Outcome, job: Job) -> Outcome:
+    def combine(self, outcome: SumOutcome, request: SumRequest) -> SumOutcome:
         """Turn the sums of M primitives into those of P requested potentials."""
         if self.is_plain:
             return outcome
@@ -227,7 +227,7 @@ class Mixture:
             import torch
 
             values = torch.as_tensor(values)
-        magnitudes = job.largest(outcome.values)
+        magnitudes = request.largest(outcome.values)
         lines, bounds = [], []
         for row in self.rows:
             lines.append(sum(factor * values[index] for factor, index in row))
@@ -239,35 +239,37 @@ class Mixture:
                     for weight, index in weights
                 )
             )
-        return Outcome(_stack(lines), np.stack(bounds, axis=1))
+        return SumOutcome(_stack(lines), np.stack(bounds, axis=1))
 
 
 def _refine(
     run: Executor,
-    job: Job,
-    mixture: Mixture,
+    request: SumRequest,
+    contributions: Contributions,
     tolerance: float,
     relative_tolerance: float,
-) -> tuple[Outcome, NDArray[np.float64]]:
-    """Run a job, and run those crystals again whose certificates are too large.
+) -> tuple[SumOutcome, NDArray[np.float64]]:
+    """Run a request, and run those crystals again whose certificates are too large.
 
     Returns
     -------
-    outcome : Outcome
+    outcome : SumOutcome
     goals : (B, P) array
         Errors that are allowed.
     """
-    shape = (len(job), len(mixture.rows))
+    shape = (len(request), len(contributions.rows))
     first = max(tolerance, _FIRST_TOLERANCE) if relative_tolerance > 0.0 else tolerance
     requests = np.full(shape, first)
     before = np.full(shape, np.inf)
-    total = mixture.combine(run(job, mixture.primitive_tolerances(requests)), job)
+    total = contributions.combine(
+        run(request, contributions.primitive_tolerances(requests)), request
+    )
     for _ in range(_PASSES):
-        scales = job.largest(total.values) if relative_tolerance > 0.0 else np.zeros(shape)
+        scales = request.largest(total.values) if relative_tolerance > 0.0 else np.zeros(shape)
         goals = np.maximum(tolerance, relative_tolerance * scales)
         if (total.certificates <= goals).all():
             break
-        # While a sum is not known better than its size, its size is only a guess.
+        # While a sum is not known better than its size, its size is only an estimate.
         sure = np.maximum(scales - total.certificates, 1e-3 * scales)
         wanted = np.maximum(tolerance, relative_tolerance * sure)
         again = _next_requests(requests, wanted, goals, total.certificates, before)
@@ -277,10 +279,10 @@ def _refine(
             break
         before[lowered] = total.certificates[lowered]
         requests[chosen] = again[chosen]
-        part = job.select(chosen)
-        tolerances = mixture.primitive_tolerances(requests[chosen])
-        better = mixture.combine(run(part, tolerances), part)
-        total = job.replace(total, chosen, better)
+        part = request.select(chosen)
+        tolerances = contributions.primitive_tolerances(requests[chosen])
+        better = contributions.combine(run(part, tolerances), part)
+        total = request.replace(total, chosen, better)
     return total, goals
 
 
@@ -332,16 +334,16 @@ def _stack(lines: list[Any]) -> Any:
 
 
 def _warn_if_missed(result: CompleteSums, batch: CrystalBatch) -> None:
-    missed = np.argwhere(result.certificates > result.goals)
-    if len(missed) == 0:
+    unreached = np.argwhere(result.certificates > result.goals)
+    if len(unreached) == 0:
         return
     lines = []
-    for row, column in missed[:3]:
+    for row, column in unreached[:3]:
         lines.append(
             f"{batch.name(int(row))}, {result.potentials[column]!r}: certified error "
             f"{result.certificates[row, column]:.1e}, asked for {result.goals[row, column]:.1e}"
         )
-    more = f"; and {len(missed) - 3} more" if len(missed) > 3 else ""
+    more = f"; and {len(unreached) - 3} more" if len(unreached) > 3 else ""
     warnings.warn(
         "tolerance not reached: " + "; ".join(lines) + more, ToleranceWarning, stacklevel=3
     )

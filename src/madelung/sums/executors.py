@@ -1,4 +1,4 @@
-"""Which executor carries a job of sums out."""
+"""Which executor carries a request of sums out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import MadelungError
-from madelung.sums.job import Job, Outcome
+from madelung.sums.request import SumOutcome, SumRequest
 
 __all__ = ["Executor", "choose_executor"]
 
@@ -19,22 +19,22 @@ __all__ = ["Executor", "choose_executor"]
 _LOGGER = logging.getLogger("madelung")
 
 
-Executor = Callable[[Job, NDArray[np.float64]], Outcome]
+Executor = Callable[[SumRequest, NDArray[np.float64]], SumOutcome]
 
 
-def choose_executor(name: str, job: Job) -> Executor:
-    """Return the function that carries a job out.
+def choose_executor(name: str, request: SumRequest) -> Executor:
+    """Return the function that carries a request out.
 
     Raises
     ------
     ValueError
-        If the name is none of "auto", "native" and "torch", or the core cannot do the job.
+        If the name is none of "auto", "native" and "torch", or the core cannot do the request.
     MadelungError
         If the native core is asked for by name and not installed.
     """
     if name not in ("auto", "native", "torch"):
         raise ValueError(f"executor must be 'auto', 'native' or 'torch', not {name!r}")
-    obstacle = _obstacle_to_native(job)
+    obstacle = _obstacle_to_native(request)
     if name == "native" and obstacle:
         raise ValueError(f"the native executor cannot do this: {obstacle}; use executor='torch'")
     if name == "torch" or obstacle:
@@ -63,10 +63,10 @@ def _torch_executor() -> Executor:
     return run_torch
 
 
-def _obstacle_to_native(job: Job) -> str:
-    if not job.is_on_cpu:
+def _obstacle_to_native(request: SumRequest) -> str:
+    if not request.is_on_cpu:
         return "it works on the CPU only"
-    unknown = [potential for potential in job.potentials if potential.kernel is None]
+    unknown = [potential for potential in request.potentials if potential.kernel is None]
     return f"it does not know {unknown[0]!r}" if unknown else ""
 
 

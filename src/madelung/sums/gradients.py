@@ -12,7 +12,7 @@ from madelung.crystals.batch import CrystalBatch
 from madelung.crystals.crystal import Crystal
 from madelung.sums.base import Potential
 from madelung.sums.executors import Executor, choose_executor
-from madelung.sums.job import Job
+from madelung.sums.request import SumRequest
 
 __all__ = ["SumsWithGradient", "sums_with_gradient"]
 
@@ -70,28 +70,32 @@ def sums_with_gradient(
         If the crystal is not periodic in three directions or has no volume.
     """
     batch = CrystalBatch.from_crystals([crystal.require_periodic()])
-    job = Job.of(batch, potentials, None, None, 1)
-    run = choose_executor(executor, job)
+    request = SumRequest.of(batch, potentials, None, None, 1)
+    run = choose_executor(executor, request)
     if run.__name__ == "run_native":
-        return _native(run, job, tolerances, cotangent)
-    return _torch(run, job, tolerances, cotangent)
+        return _native(run, request, tolerances, cotangent)
+    return _torch(run, request, tolerances, cotangent)
 
 
-def _native(run: Executor, job: Job, tolerances: Array, cotangent: Array) -> SumsWithGradient:
+def _native(
+    run: Executor, request: SumRequest, tolerances: Array, cotangent: Array
+) -> SumsWithGradient:
     from madelung.sums.native_executor import native_gradient
 
-    outcome = run(job, tolerances[None])
-    by_position, by_cell = native_gradient(job, tolerances[None], cotangent)
+    outcome = run(request, tolerances[None])
+    by_position, by_cell = native_gradient(request, tolerances[None], cotangent)
     values = outcome.values.reshape(cotangent.shape)
     return SumsWithGradient(values, outcome.certificates[0], by_position, by_cell[0])
 
 
-def _torch(run: Executor, job: Job, tolerances: Array, cotangent: Array) -> SumsWithGradient:
+def _torch(
+    run: Executor, request: SumRequest, tolerances: Array, cotangent: Array
+) -> SumsWithGradient:
     import torch
 
-    cells = torch.tensor(job.cells, requires_grad=True)
-    positions = torch.tensor(job.positions, requires_grad=True)
-    outcome = run(replace(job, cells=cells, positions=positions), tolerances[None])
+    cells = torch.tensor(request.cells, requires_grad=True)
+    positions = torch.tensor(request.positions, requires_grad=True)
+    outcome = run(replace(request, cells=cells, positions=positions), tolerances[None])
     values = outcome.values.reshape(cotangent.shape)
     total = (values * torch.as_tensor(cotangent)).sum()
     by_position, by_cell = torch.autograd.grad(total, (positions, cells))

@@ -9,27 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import CrystalError
-from madelung.sums.job import Job, Outcome
+from madelung.sums.request import SumOutcome, SumRequest
 
 __all__ = ["native_gradient", "run_native"]
 
 _core: Any = importlib.import_module("madelung._core")
 
 
-def run_native(job: Job, tolerances: NDArray[np.float64]) -> Outcome:
-    """Sum the potentials of a job with the native core, on the CPU.
+def run_native(request: SumRequest, tolerances: NDArray[np.float64]) -> SumOutcome:
+    """Sum the potentials of a request with the native core, on the CPU.
 
     Parameters
     ----------
-    job
+    request
         Crystals and potentials; every potential has a kernel in the core.
     tolerances
         (B, P) errors that are allowed.
 
     Returns
     -------
-    Outcome
-        Its values are an array if the job has no tensors, and otherwise a tensor that can be
+    SumOutcome
+        Its values are an array if the request has no tensors, and otherwise a tensor that can be
         differentiated once.
 
     Raises
@@ -37,27 +37,27 @@ def run_native(job: Job, tolerances: NDArray[np.float64]) -> Outcome:
     CrystalError
         If a cell is so thin that its cutoffs take in too many lattice points.
     """
-    if job.has_tensors:
+    if request.has_tensors:
         from madelung.sums.autograd import run_native_on_tensors
 
-        return run_native_on_tensors(_core, job, tolerances)
-    parameters = np.array([potential.number for potential in job.potentials])
-    arguments = job.native_arguments(job.cells, job.positions, parameters, tolerances)
+        return run_native_on_tensors(_core, request, tolerances)
+    parameters = np.array([potential.number for potential in request.potentials])
+    arguments = request.native_arguments(request.cells, request.positions, parameters, tolerances)
     try:
         values, certificates = _core.forward(*arguments)
     except RuntimeError as problem:
         raise CrystalError(str(problem)) from None
-    return Outcome(np.asarray(values), np.asarray(certificates))
+    return SumOutcome(np.asarray(values), np.asarray(certificates))
 
 
 def native_gradient(
-    job: Job, tolerances: NDArray[np.float64], cotangent: NDArray[np.float64]
+    request: SumRequest, tolerances: NDArray[np.float64], cotangent: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Differentiate a combination of sums with the native core.
 
     Parameters
     ----------
-    job
+    request
         Crystals and potentials, none of them tensors.
     tolerances
         (B, P) errors that are allowed.
@@ -75,9 +75,9 @@ def native_gradient(
     CrystalError
         If a cell is so thin that its cutoffs take in too many lattice points.
     """
-    parameters = np.array([potential.number for potential in job.potentials])
-    arguments = job.native_arguments(job.cells, job.positions, parameters, tolerances)
-    flat = np.ascontiguousarray(cotangent.reshape(len(job.potentials), -1))
+    parameters = np.array([potential.number for potential in request.potentials])
+    arguments = request.native_arguments(request.cells, request.positions, parameters, tolerances)
+    flat = np.ascontiguousarray(cotangent.reshape(len(request.potentials), -1))
     try:
         by_position, by_cell, _ = _core.gradient(*arguments, flat)
     except RuntimeError as problem:

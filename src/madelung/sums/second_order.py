@@ -18,7 +18,7 @@ from torch import Tensor
 
 from madelung.sums.base import Potential
 from madelung.sums.executors import choose_executor
-from madelung.sums.job import Job
+from madelung.sums.request import SumRequest
 
 __all__ = ["twice_differentiable_sums"]
 
@@ -61,7 +61,7 @@ def twice_differentiable_sums(
     CrystalError
         If a cell has no volume or is so thin that too many lattice points are taken in.
     """
-    job = Job(
+    request = SumRequest(
         cells=cells.detach().numpy(),
         positions=positions.detach().numpy(),
         offsets=offsets,
@@ -70,7 +70,7 @@ def twice_differentiable_sums(
         device=None,
         threads=1,
     )
-    calculation = _Calculation(job, np.full((len(job), len(job.potentials)), tolerance))
+    calculation = _Calculation(request, np.full((len(request), len(request.potentials)), tolerance))
     values: Tensor = _Sums.apply(cells, positions, calculation)
     return values
 
@@ -79,48 +79,48 @@ def twice_differentiable_sums(
 class _Calculation:
     """Sums and first derivatives at any cells and positions of the same crystals."""
 
-    job: Job
+    request: SumRequest
     tolerances: Array
 
     def moved(self, cells: Array, positions: Array, step: Array) -> _Calculation:
         """The crystals with (B,) steps along a direction."""
-        atoms = np.repeat(step, self.job.sizes)[:, None]
-        job = replace(
-            self.job,
-            cells=self.job.cells + step[:, None, None] * cells,
-            positions=self.job.positions + atoms * positions,
+        atoms = np.repeat(step, self.request.sizes)[:, None]
+        request = replace(
+            self.request,
+            cells=self.request.cells + step[:, None, None] * cells,
+            positions=self.request.positions + atoms * positions,
         )
-        return replace(self, job=job)
+        return replace(self, request=request)
 
     def values(self) -> Array:
         """(P, pairs) sums."""
-        run = choose_executor("auto", self.job)
-        return np.asarray(run(self.job, self.tolerances).values)
+        run = choose_executor("auto", self.request)
+        return np.asarray(run(self.request, self.tolerances).values)
 
     def gradient(self, cotangent: Array) -> tuple[Array, Array]:
         """Derivatives of sum(cotangent * values) by the cells and by the positions."""
-        if choose_executor("auto", self.job).__name__ == "run_native":
+        if choose_executor("auto", self.request).__name__ == "run_native":
             from madelung.sums.native_executor import native_gradient
 
-            by_position, by_cell = native_gradient(self.job, self.tolerances, cotangent)
+            by_position, by_cell = native_gradient(self.request, self.tolerances, cotangent)
             return by_cell, by_position
         return self._gradient_by_torch(cotangent)
 
     def _gradient_by_torch(self, cotangent: Array) -> tuple[Array, Array]:
         leaves = [
             torch.tensor(values, requires_grad=True)
-            for values in (self.job.cells, self.job.positions)
+            for values in (self.request.cells, self.request.positions)
         ]
-        job = replace(self.job, cells=leaves[0], positions=leaves[1])
+        request = replace(self.request, cells=leaves[0], positions=leaves[1])
         with torch.enable_grad():
-            values = choose_executor("torch", job)(job, self.tolerances).values
+            values = choose_executor("torch", request)(request, self.tolerances).values
         by_cell, by_position = torch.autograd.grad(values, leaves, torch.from_numpy(cotangent))
         return by_cell.numpy(), by_position.numpy()
 
     def steps(self, cells: Array, positions: Array) -> Array:
         """(B,) steps that move no atom and no cell vector of a crystal by more than _STEP."""
         lengths = np.linalg.norm(positions, axis=1)
-        farthest = np.maximum.reduceat(lengths, self.job.offsets[:-1])
+        farthest = np.maximum.reduceat(lengths, self.request.offsets[:-1])
         farthest = np.maximum(farthest, np.linalg.norm(cells, axis=2).max(axis=1))
         return np.where(farthest > 0.0, _STEP / np.maximum(farthest, np.finfo(float).tiny), 1.0)
 
@@ -154,19 +154,19 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_cells: Tensor, of_positions: Tensor) -> tuple[Any, ...]:
         calculation: _Calculation = ctx.calculation
-        job, direction = calculation.job, (of_cells.numpy(), of_positions.numpy())
+        request, direction = calculation.request, (of_cells.numpy(), of_positions.numpy())
         step = calculation.steps(*direction)
         ahead, behind = (calculation.moved(*direction, sign * step) for sign in (1.0, -1.0))
         of_weights: Tensor | None = None
         of_own: tuple[Tensor | None, Tensor | None] = None, None
         if ctx.needs_input_grad[0]:
-            width = np.repeat(2.0 * step, job.sizes**2)
+            width = np.repeat(2.0 * step, request.sizes**2)
             of_weights = torch.from_numpy((ahead.values() - behind.values()) / width)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             pairs = zip(ahead.gradient(ctx.weights), behind.gradient(ctx.weights), strict=True)
             by_cell, by_position = (after - before for after, before in pairs)
             of_own = (
                 torch.from_numpy(by_cell / (2.0 * step)[:, None, None]),
-                torch.from_numpy(by_position / np.repeat(2.0 * step, job.sizes)[:, None]),
+                torch.from_numpy(by_position / np.repeat(2.0 * step, request.sizes)[:, None]),
             )
         return of_weights, *of_own, None

@@ -19,8 +19,8 @@ from madelung.common.arrays import as_floats, is_tensor
 from madelung.crystals.double_double import add, combine_rows, exact_sum
 from madelung.crystals.lattice import Lattices, reduce_cells, wrap_positions
 from madelung.sums.certificate import certify
-from madelung.sums.job import Job, Outcome
 from madelung.sums.plan import Plan, make_plan
+from madelung.sums.request import SumOutcome, SumRequest
 from madelung.sums.torch_terms import BLOCK, Chunk, add_spaces
 
 __all__ = ["run_torch"]
@@ -45,65 +45,65 @@ class _Geometry:
     offsets: NDArray[np.int64]
 
 
-def run_torch(job: Job, tolerances: Array) -> Outcome:
-    """Sum the potentials of a job with PyTorch operations.
+def run_torch(request: SumRequest, tolerances: Array) -> SumOutcome:
+    """Sum the potentials of a request with PyTorch operations.
 
     Parameters
     ----------
-    job
-        Crystals and potentials. The sums are done on ``job.device``, or else where the tensors of
-        the job lie, or else on the CPU.
+    request
+        Crystals and potentials. The sums are done on ``request.device``, or else where the tensors
+        of the request lie, or else on the CPU.
     tolerances
         (B, P) errors that are allowed.
 
     Returns
     -------
-    Outcome
-        Its values are an array if the job has no tensors; otherwise a tensor with a graph, for
+    SumOutcome
+        Its values are an array if the request has no tensors; otherwise a tensor with a graph, for
         which derivatives of any order with respect to positions (at fixed cell), cells (at fixed
         Cartesian positions) and parameters exist.
     """
     before = torch.get_num_threads()
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
     try:
-        with torch.set_grad_enabled(job.has_tensors and torch.is_grad_enabled()):
-            values, certificates = _run(job, tolerances)
+        with torch.set_grad_enabled(request.has_tensors and torch.is_grad_enabled()):
+            values, certificates = _run(request, tolerances)
     finally:
         torch.set_num_threads(before)
-    return Outcome(values if job.has_tensors else values.cpu().numpy(), certificates)
+    return SumOutcome(values if request.has_tensors else values.cpu().numpy(), certificates)
 
 
-def _run(job: Job, tolerances: Array) -> tuple[Tensor, Array]:
-    count = len(job.potentials)
-    device = _device(job)
-    certificates = np.zeros((len(job), count))
-    if len(job) == 0:
+def _run(request: SumRequest, tolerances: Array) -> tuple[Tensor, Array]:
+    count = len(request.potentials)
+    device = _device(request)
+    certificates = np.zeros((len(request), count))
+    if len(request) == 0:
         return torch.zeros((count, 0), dtype=torch.float64, device=device), certificates
-    lattices = reduce_cells(as_floats(job.cells))
+    lattices = reduce_cells(as_floats(request.cells))
     with torch.no_grad():
-        plan = make_plan(lattices, job.sizes, job.potentials, tolerances, job.splitting)
-    geometry = _geometry(job, lattices, device)
+        plan = make_plan(lattices, request.sizes, request.potentials, tolerances, request.splitting)
+    geometry = _geometry(request, lattices, device)
     blocks, order = [], []
-    for chosen in _chunks(job.sizes, plan):
-        values, certificates[chosen] = _chunk_sums(job, lattices, plan, geometry, chosen)
+    for chosen in _chunks(request.sizes, plan):
+        values, certificates[chosen] = _chunk_sums(request, lattices, plan, geometry, chosen)
         blocks.append(values)
         order.append(chosen)
-    return _in_order(blocks, np.concatenate(order), job), certificates
+    return _in_order(blocks, np.concatenate(order), request), certificates
 
 
-def _device(job: Job) -> torch.device:
-    if job.device is not None:
-        return torch.device(job.device)
-    tensors = [value for value in (job.cells, job.positions) if is_tensor(value)]
+def _device(request: SumRequest) -> torch.device:
+    if request.device is not None:
+        return torch.device(request.device)
+    tensors = [value for value in (request.cells, request.positions) if is_tensor(value)]
     return tensors[0].device if tensors else torch.device("cpu")
 
 
-def _geometry(job: Job, lattices: Lattices, device: torch.device) -> _Geometry:
-    owners = np.repeat(np.arange(len(job)), job.sizes)
-    high, low, moves = wrap_positions(as_floats(job.positions), lattices, owners)
-    cells = torch.as_tensor(job.cells, dtype=torch.float64, device=device)
-    positions = torch.as_tensor(job.positions, dtype=torch.float64, device=device)
+def _geometry(request: SumRequest, lattices: Lattices, device: torch.device) -> _Geometry:
+    owners = np.repeat(np.arange(len(request)), request.sizes)
+    high, low, moves = wrap_positions(as_floats(request.positions), lattices, owners)
+    cells = torch.as_tensor(request.cells, dtype=torch.float64, device=device)
+    positions = torch.as_tensor(request.positions, dtype=torch.float64, device=device)
     transform = torch.as_tensor(lattices.transform, device=device)
     basis_drift = transform @ (cells - cells.detach())
     index = torch.as_tensor(owners, device=device)
@@ -114,7 +114,7 @@ def _geometry(job: Job, lattices: Lattices, device: torch.device) -> _Geometry:
         drift=positions - positions.detach() - shift,
         high=torch.as_tensor(high, device=device),
         low=torch.as_tensor(low, device=device),
-        offsets=job.offsets,
+        offsets=request.offsets,
     )
 
 
@@ -146,27 +146,29 @@ def _work(size: int, images: float) -> float:
     return (0.5 * size * (size - 1) + 1.0) * 4.0 * (images + 30.0)
 
 
-def _in_order(blocks: list[Tensor], order: NDArray[np.int64], job: Job) -> Tensor:
-    """Lay the sums of crystals out in the order of the job."""
+def _in_order(blocks: list[Tensor], order: NDArray[np.int64], request: SumRequest) -> Tensor:
+    """Lay the sums of crystals out in the order of the request."""
     values = torch.cat(blocks, dim=1)
-    lengths = job.sizes[order] ** 2
-    places = np.zeros(len(job), dtype=np.int64)
+    lengths = request.sizes[order] ** 2
+    places = np.zeros(len(request), dtype=np.int64)
     places[order] = np.cumsum(lengths) - lengths
-    index = np.repeat(places - job.pair_offsets[:-1], job.sizes**2) + np.arange(values.shape[1])
+    index = np.repeat(places - request.pair_offsets[:-1], request.sizes**2) + np.arange(
+        values.shape[1]
+    )
     return values[:, torch.as_tensor(index, device=values.device)]
 
 
 def _chunk_sums(
-    job: Job,
+    request: SumRequest,
     lattices: Lattices,
     plan: Plan,
     geometry: _Geometry,
     chosen: NDArray[np.int64],
 ) -> tuple[Tensor, Array]:
     """Return (P, C n²) sums and (C, P) certificates of C crystals of one size n."""
-    size = int(job.sizes[chosen[0]])
+    size = int(request.sizes[chosen[0]])
     device = geometry.basis.device
-    atoms = torch.as_tensor(job.offsets[chosen][:, None] + np.arange(size), device=device)
+    atoms = torch.as_tensor(request.offsets[chosen][:, None] + np.arange(size), device=device)
     index = torch.as_tensor(chosen, device=device)
     rows, columns = torch.tril_indices(size, size, -1, device=device)
     first = torch.zeros(1, dtype=torch.long, device=device)
@@ -177,7 +179,7 @@ def _chunk_sums(
     value, moves = _nearest_images(exact, high, low, rows, columns)
     drifts = drift[:, rows] - drift[:, columns] - moves @ (basis - basis.detach())
     chunk = Chunk(
-        potentials=list(job.potentials),
+        potentials=list(request.potentials),
         plan=plan.select(chosen),
         basis=basis,
         wrapped=high + drift,
@@ -190,7 +192,7 @@ def _chunk_sums(
     numbers = torch.arange(len(rows), device=device)
     square[rows, columns] = numbers
     square[columns, rows] = numbers
-    values = pair_sums[:, :, square.reshape(-1)].reshape(len(job.potentials), -1)
+    values = pair_sums[:, :, square.reshape(-1)].reshape(len(request.potentials), -1)
     with torch.no_grad():
         bounds = certify(chunk.potentials, chunk.plan, lattices.volume[chosen], measures)
     return values, bounds

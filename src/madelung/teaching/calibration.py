@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "fit_calibration"]
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Calibration:
         return errors
 
 
-def calibrate(errors: Array, variances: Array, spreads: Array) -> Calibration:
+def fit_calibration(errors: Array, variances: Array, spreads: Array) -> Calibration:
     """Find the factors under which errors of configurations left out are the most likely.
 
     Parameters

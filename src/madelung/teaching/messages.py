@@ -14,7 +14,7 @@ from madelung.common.arrays import to_numpy
 from madelung.common.errors import ForceFieldError
 from madelung.crystals.crystal import Crystal
 
-__all__ = ["Answer", "crystal_of", "message_of", "pack", "read_message", "unpack"]
+__all__ = ["Answer", "crystal_from_message", "message_of", "pack", "read_message", "unpack"]
 
 _NUMBER = np.dtype("<f8")
 
@@ -80,7 +80,7 @@ def message_of(crystal: Crystal) -> bytes:
     return json.dumps(content).encode("utf-8")
 
 
-def crystal_of(message: bytes) -> Any:
+def crystal_from_message(message: bytes) -> Any:
     """Return the ASE ``Atoms`` of a message."""
     from ase import Atoms
 

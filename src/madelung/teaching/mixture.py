@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.teaching.calibration import Calibration, calibrate
+from madelung.teaching.calibration import Calibration, fit_calibration
 from madelung.teaching.descriptors import principal_components
 from madelung.teaching.labels import TeacherLabels
 from madelung.teaching.shifts import fit_shifts, shifted_energies, usable_rows
@@ -168,7 +168,7 @@ def fit_mixture(
     found = _fit(deviations.scaled, places, rows, reference - deviations.base[rows], gated, seed)
     spread = _spread(shifted)
     tested = np.isfinite(found.left_out_errors)
-    calibration = calibrate(
+    calibration = fit_calibration(
         found.left_out_errors[tested], found.left_out_variance[tested], spread[rows][tested]
     )
     standard_errors = calibration.standard_errors(found.variance, spread)

@@ -2,9 +2,9 @@
 
 ``baseline`` learns from the reference alone. ``weak`` and ``transfer`` are the two strategies of
 Z. Shui et al., "Injecting knowledge of empirical potentials", NeurIPS 2022, and ``both`` is both.
-``ours`` starts as ``transfer`` does; its guesses are those of a soft mixture of all teachers and
-the forces of a UF3 fitted to the same labelled configurations, each with the weight that its
-calibrated error gives it. See docs/teaching.md.
+``ours`` starts as ``transfer`` does; its pseudo-labels are the energies of a soft mixture of all
+teachers and the forces of a UF3 fitted to the same labelled configurations, each with the weight
+that its calibrated error gives it. See docs/teaching.md.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from madelung.forcefields.neural.fit_settings import TrainingCourse
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.settings import REFERENCE, NeuralSettings
 from madelung.forcefields.neural.surroundings import Surroundings
-from madelung.forcefields.neural.training import NeuralTraining, Report
+from madelung.forcefields.neural.training import NeuralTraining, OnEpoch
 from madelung.forcefields.reference.reference_data import elements_of
 from madelung.teaching.choice import choose_teachers
-from madelung.teaching.guesses import chosen_guesses, mixed_guesses
+from madelung.teaching.pseudo_labels import chosen_pseudo_labels, mixed_pseudo_labels
 from madelung.teaching.task import TeachingTask
 
 __all__ = ["METHODS", "Lesson", "Method", "TeachingSettings", "read_teaching_settings"]
@@ -47,7 +47,7 @@ class TeachingSettings(BaseModel):
 
     network: NeuralSettings = Field(description="Elements, reach and size.")
     course: TrainingCourse = Field(
-        default_factory=lambda: TrainingCourse(validations=5, guesses_in_step=6),
+        default_factory=lambda: TrainingCourse(validations=5, pseudo_labels_in_step=6),
         description="Training on the reference; its epochs follow from the steps.",
     )
     steps: int = Field(1500, ge=1, description="Steps of the training on the reference.")
@@ -65,7 +65,7 @@ class TeachingSettings(BaseModel):
         0.3, ge=0.0, description="Weight of the chosen teachers' energies (strategy 1)."
     )
     mixture_weight: float = Field(
-        3.0, ge=0.0, description="Weight of the guesses of mixture and UF3."
+        3.0, ge=0.0, description="Weight of the pseudo-labels of mixture and UF3."
     )
     threshold: float = Field(
         0.1, gt=0.0, description="Error (eV/atom) beyond which no teacher is believed."
@@ -127,7 +127,7 @@ class Lesson:
     task: TeachingTask
     settings: TeachingSettings
     pretrained: EnergyModel | None = None
-    report: Report | None = None
+    report: OnEpoch | None = None
 
     def __post_init__(self) -> None:
         """Make the examples of all configurations."""
@@ -155,18 +155,20 @@ class Lesson:
             model = self._started_from(self.pretrained)
         else:
             model = self._fresh()
-        guesses: Sequence[Example] = ()
+        pseudo_labelled: Sequence[Example] = ()
         weight = 0.0
         if method in ("weak", "both"):
-            guesses = chosen_guesses(
+            pseudo_labelled = chosen_pseudo_labels(
                 self.task, self.surroundings, self.network, self.settings.threshold,
                 self.settings.seed,
             )  # fmt: skip
             weight = self.settings.weak_weight
         elif method == "ours":
-            guesses = mixed_guesses(self.task, self.surroundings, self.network, self.settings.seed)
+            pseudo_labelled = mixed_pseudo_labels(
+                self.task, self.surroundings, self.network, self.settings.seed
+            )
             weight = self.settings.mixture_weight
-        return self._trained(model, guesses, weight, fine=fine)
+        return self._trained(model, pseudo_labelled, weight, fine=fine)
 
     @staticmethod
     def needs_pretraining(method: Method) -> bool:
@@ -233,7 +235,7 @@ class Lesson:
         return model
 
     def _trained(
-        self, model: EnergyModel, guesses: Sequence[Example], weight: float, *, fine: bool
+        self, model: EnergyModel, pseudo_labelled: Sequence[Example], weight: float, *, fine: bool
     ) -> EnergyModel:
         settings, task = self.settings, self.task
         training = self._references(task.labelled.tolist())
@@ -241,7 +243,7 @@ class Lesson:
         steps = -(-len(training) // settings.course.batch_size)
         changes = {
             "epochs": max(settings.steps // steps, settings.least_epochs),
-            "guess_weight": weight,
+            "pseudo_label_weight": weight,
             "seed": settings.seed,
         }
         if fine:
@@ -249,6 +251,12 @@ class Lesson:
         course = settings.course.model_copy(update=changes)
         spread = spread_of(training, model)
         run = NeuralTraining(
-            model, training, validation, spread, course, report=self.report, guesses=guesses
+            model,
+            training,
+            validation,
+            spread,
+            course,
+            report=self.report,
+            pseudo_labelled=pseudo_labelled,
         )
         return run.run()

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 
-__all__ = ["Prediction", "VaryingWeights", "choose_covariances"]
+__all__ = ["VaryingWeights", "WeightPrediction", "choose_covariances"]
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class Covariance:
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class WeightPrediction:
     """What the process says of n rows.
 
     Parameters
@@ -136,7 +136,7 @@ class VaryingWeights:
         self._coefficients = solve_triangular(self._inner, solution, lower=True, trans="T")
         self._rows = (x, whitened, targets - whitened.T @ solution, targets)
 
-    def predict(self, x: Array, u: Array) -> Prediction:
+    def predict(self, x: Array, u: Array) -> WeightPrediction:
         """Return means, variances and coefficients of n rows."""
         correlation = self.covariance.correlation(self._u, u)
         outer = self.covariance.combined(self._x @ x.T, correlation)
@@ -147,7 +147,7 @@ class VaryingWeights:
         whitened = self._whitened(outer)
         leverage = self._leverage(whitened)
         variance = self._unseen(x, whitened) + self.covariance.noise * (1.0 + leverage)
-        return Prediction(self._coefficients @ outer, self._scale * variance, weights)
+        return WeightPrediction(self._coefficients @ outer, self._scale * variance, weights)
 
     def left_out(self) -> tuple[Array, Array]:
         """Return targets as predicted by all other rows, and the variances of these predictions.

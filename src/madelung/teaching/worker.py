@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from madelung.teaching.messages import Answer, crystal_of, read_message
+from madelung.teaching.messages import Answer, crystal_from_message, read_message
 from madelung.teaching.teachers import Teacher
 
 __all__ = ["evaluate", "main"]
@@ -80,7 +80,7 @@ def main() -> None:
         connection.send_bytes(json.dumps({"problem": problem}).encode("utf-8"))
         while not problem:
             _limit(0)
-            atoms = crystal_of(connection.recv_bytes())
+            atoms = crystal_from_message(connection.recv_bytes())
             _limit(settings["time_limit"])
             if not teacher.reusable:
                 calculator = teacher.calculator()

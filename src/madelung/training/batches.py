@@ -20,7 +20,7 @@ from madelung.inputs.near_graph import CrystalGraph, build_graph
 from madelung.inputs.pair_functions import PairFunctions, near_sections, pair_functions
 from madelung.inputs.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
 from madelung.inputs.settings import InputSettings, PairSettings
-from madelung.training.displacements import Displaced, Displacer
+from madelung.training.denoising import Displaced, Displacer
 
 __all__ = ["Batch", "BatchMaker", "InputMemory"]
 

@@ -10,7 +10,7 @@ from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
 from madelung.training.batches import InputMemory
-from madelung.training.evaluation import Evaluation, evaluate_members
+from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.splits import Membership
 
 __all__ = [
@@ -26,13 +26,13 @@ __all__ = [
 _EMBEDDED = 5000
 
 
-def calibrate(model: CrystalModel, validation: Evaluation) -> None:
+def calibrate(model: CrystalModel, validation: ModelEvaluation) -> None:
     """Widen the expected errors until they hold as many validation errors as they state."""
     for card in model.card.targets:
         card.factor_68, card.factor_90 = quantile_factors(error_ratios(validation, card.name))
 
 
-def error_ratios(evaluation: Evaluation, target: str) -> NDArray[np.float64]:
+def error_ratios(evaluation: ModelEvaluation, target: str) -> NDArray[np.float64]:
     """Return errors over expected errors of the crystals whose value of a target is known."""
     rows, column = evaluation.known(target), evaluation.targets.index(target)
     errors = np.abs(evaluation.predictions[rows, column] - evaluation.truths[rows, column])
@@ -69,7 +69,7 @@ def learn_novelty(
     model: CrystalModel,
     membership: Membership,
     store: CrystalStore,
-    validation: Evaluation,
+    validation: ModelEvaluation,
     *,
     seed: int = 0,
     processes: Processes | None = None,

@@ -25,7 +25,7 @@ from madelung.models.novelty import Novelty
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import learn_novelty
 from madelung.training.ensemble_members import FACTS_OF_A_RUN, note_of, read_members
-from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members
+from madelung.training.evaluation import ModelEvaluation, TargetErrors, evaluate_members
 from madelung.training.preparation import prepare
 from madelung.training.results import (
     MODEL_FOLDER,
@@ -73,7 +73,7 @@ def combine_models(
     *,
     half: bool = False,
     memory: InputMemory | None = None,
-) -> tuple[CrystalModel, Evaluation]:
+) -> tuple[CrystalModel, ModelEvaluation]:
     """Make one model of several that were trained on the same data set.
 
     Its value is the median of the mixture of their distributions; its expected error holds theirs
@@ -98,7 +98,7 @@ def combine_models(
     -------
     model : CrystalModel
         The ensemble.
-    validation : Evaluation
+    validation : ModelEvaluation
         The predictions that it was calibrated by.
 
     Raises
@@ -269,7 +269,7 @@ def _conclude(
     model: CrystalModel,
     members: Sequence[CrystalModel],
     store: CrystalStore,
-    parts: dict[str, Evaluation],
+    parts: dict[str, ModelEvaluation],
     out: Path,
 ) -> EnsembleResult:
     errors = {part: part_errors(model, evaluation) for part, evaluation in parts.items()}

@@ -16,7 +16,7 @@ from madelung.models.model import CrystalModel
 from madelung.training.batches import BatchMaker, InputMemory
 from madelung.training.splits import Membership
 
-__all__ = ["Evaluation", "TargetErrors", "evaluate_members", "target_errors"]
+__all__ = ["ModelEvaluation", "TargetErrors", "evaluate_members", "target_errors"]
 
 _RESAMPLES = 2000
 _PAIRS_IN_BATCH = 100_000
@@ -24,7 +24,7 @@ _CRYSTALS_IN_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class ModelEvaluation:
     """Predictions for n crystals and T targets, beside the values that are known.
 
     Parameters
@@ -156,7 +156,7 @@ def evaluate_members(
     processes: Processes | None = None,
     *,
     memory: InputMemory | None = None,
-) -> Evaluation:
+) -> ModelEvaluation:
     """Predict all crystals of a part; several processes share the work.
 
     Parameters
@@ -198,7 +198,7 @@ def evaluate_members(
             name: processes.add(torch.from_numpy(array)).cpu().numpy()
             for name, array in results.items()
         }
-    return Evaluation(membership.targets, members, values[members], **results)
+    return ModelEvaluation(membership.targets, members, values[members], **results)
 
 
 def _groups(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:

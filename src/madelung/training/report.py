@@ -16,7 +16,12 @@ from madelung.common.errors import TrainingError
 from madelung.common.outputs import whole_file
 from madelung.data.store import CrystalStore
 from madelung.models.model import CrystalModel
-from madelung.training.evaluation import Evaluation, TargetErrors, evaluate_members, target_errors
+from madelung.training.evaluation import (
+    ModelEvaluation,
+    TargetErrors,
+    evaluate_members,
+    target_errors,
+)
 from madelung.training.splits import Membership
 
 __all__ = ["EvaluationReport", "evaluate_dataset", "published_errors"]
@@ -143,7 +148,7 @@ def _membership(
 def _report(
     model: CrystalModel,
     store: CrystalStore,
-    evaluation: Evaluation,
+    evaluation: ModelEvaluation,
     rows: NDArray[np.int64],
     target: str,
     part: str,

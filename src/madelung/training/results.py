@@ -23,7 +23,7 @@ from madelung.models.model import CrystalModel
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import calibrate, learn_novelty
 from madelung.training.evaluation import (
-    Evaluation,
+    ModelEvaluation,
     TargetErrors,
     evaluate_members,
     target_errors,
@@ -119,7 +119,7 @@ def conclude(
     return result
 
 
-def part_errors(model: CrystalModel, evaluation: Evaluation) -> dict[str, TargetErrors]:
+def part_errors(model: CrystalModel, evaluation: ModelEvaluation) -> dict[str, TargetErrors]:
     """Return the errors of each target of which a value is known."""
     found = {}
     for column, card in enumerate(model.card.targets):
@@ -168,7 +168,7 @@ def _commit() -> str | None:
 
 
 def write_predictions(
-    path: Path, model: CrystalModel, store: CrystalStore, parts: dict[str, Evaluation]
+    path: Path, model: CrystalModel, store: CrystalStore, parts: dict[str, ModelEvaluation]
 ) -> None:
     """One row for each known value: id, part, target, true value, prediction, uncertainty."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
@@ -215,7 +215,7 @@ def _write_results(
 
 
 def _draw(
-    folder: Path, model: CrystalModel, progress: Progress, parts: dict[str, Evaluation]
+    folder: Path, model: CrystalModel, progress: Progress, parts: dict[str, ModelEvaluation]
 ) -> None:
     from madelung.common.figures import save_figure
     from madelung.learning.plots import plot_history

@@ -11,12 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from madelung.common.errors import TrainingError
 from madelung.common.resuming import require_same_job
-from madelung.common.settings_files import read_settings_file, validated_settings
+from madelung.common.settings_files import (
+    read_settings_file,
+    validated_settings,
+    with_present_names,
+)
 from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings, PotNetSettings, SumNetSettings
 
-__all__ = ["TrainingSettings", "read_settings", "require_same_training"]
+__all__ = ["FORMER_SETTINGS", "TrainingSettings", "read_settings", "require_same_training"]
 
+FORMER_SETTINGS = {"hiding": "masking"}
+"""What settings were called in an earlier version, which still reads."""
 # Settings that change no weight, and may change when a run goes on.
 _FREE_SETTINGS = ("checkpoint_minutes", "memory_gigabytes", "name", "purpose")
 
@@ -82,12 +88,13 @@ class TrainingSettings(BaseModel):
     denoising: float = Field(
         0.0,
         ge=0.0,
-        description="Weight of guessing how atoms were displaced beside the loss; SumNet only.",
+        description="Weight of predicting how atoms were displaced (denoising) beside the loss; "
+        "SumNet only.",
     )
-    hiding: float = Field(
+    masking: float = Field(
         0.0,
         ge=0.0,
-        description="Weight of guessing which elements hidden atoms are beside the loss; SumNet "
+        description="Weight of predicting the elements of masked atoms beside the loss; SumNet "
         "only.",
     )
     patience: int = Field(
@@ -127,6 +134,7 @@ class TrainingSettings(BaseModel):
         """Let settings that are given as dictionaries be those of the architecture."""
         if not isinstance(content, dict):
             return content
+        content = with_present_names(content, FORMER_SETTINGS)
         network, graph = content.get("network", {}), content.get("graph", {})
         if isinstance(network, dict):
             kind = ARCHITECTURES.get(network.get("architecture", "sumnet"))
@@ -201,5 +209,6 @@ def require_same_training(begun: Mapping[str, Any], asked: Mapping[str, Any], fo
     """
     defaults = TrainingSettings().model_dump(mode="json")
     # Runs that knew no initial model had none.
-    begun = {"initial_weights": "", **begun}
+    settings = {FORMER_SETTINGS.get(name, name): v for name, v in begun["settings"].items()}
+    begun = {"initial_weights": "", **begun, "settings": settings}
     require_same_job(begun, asked, folder, TrainingError, defaults=defaults, free=_FREE_SETTINGS)

@@ -30,10 +30,10 @@ from madelung.learning.objective import one_cycle_rate, parameter_groups, scale_
 from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.settings import readout_of
+from madelung.training.auxiliary_objectives import AuxiliaryObjectives
 from madelung.training.batches import Batch, BatchMaker, InputMemory
-from madelung.training.displacements import Displacer
-from madelung.training.evaluation import Evaluation, evaluate_members
-from madelung.training.exercises import Exercises
+from madelung.training.denoising import Displacer
+from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import TrainingLog
 from madelung.training.preparation import prepare
@@ -169,8 +169,8 @@ class _Run:
         self.model.scale = self.prepared.scale.to(self.device)
         self.network = self.model.network.to(self.device)
         self.model.novelty.to(self.device)
-        self.exercises = Exercises(settings).to(self.device)
-        self.learnt = nn.ModuleList([self.network, self.exercises])
+        self.auxiliary = AuxiliaryObjectives(settings).to(self.device)
+        self.learnt = nn.ModuleList([self.network, self.auxiliary])
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.learnt, settings.weight_decay),
             lr=settings.learning_rate,
@@ -281,9 +281,9 @@ class _Run:
         return value, scale_loss(outputs, log_scales, goals), count
 
     def _exercise(self, batch: Batch) -> None:
-        """Add the gradients of the exercises."""
+        """Add the gradients of the auxiliary objectives."""
         with self._precision():
-            errors = list(self.exercises.errors(self.network, batch))
+            errors = list(self.auxiliary.errors(self.network, batch))
         for error, count in errors:
             total = float(self.processes.add(torch.tensor(float(count))))
             if count:
@@ -323,7 +323,7 @@ class _Run:
         progress.finished = bool(lost) or progress.epoch >= settings.epochs
         log.epoch(row)
 
-    def _validate(self) -> Evaluation:
+    def _validate(self) -> ModelEvaluation:
         trained = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.state)
         evaluation = evaluate_members(
@@ -359,7 +359,8 @@ class _Run:
             return
         tensors = {
             "network": self.network.state_dict(),
-            "exercises": self.exercises.state_dict(),
+            # Checkpoints know them by this name.
+            "exercises": self.auxiliary.state_dict(),
             "average": self.average.state,
             "optimiser": optimiser_tensors(self.optimiser),
             "best": self.best,
@@ -378,7 +379,7 @@ class _Run:
         require_same_training(identity, self._identity(), self.folder)
         self.progress = progress
         self.network.load_state_dict(tensors["network"])
-        self.exercises.load_state_dict(tensors.get("exercises", {}))
+        self.auxiliary.load_state_dict(tensors.get("exercises", {}))
         self.average.state = {
             name: value.to(self.device) for name, value in tensors["average"].items()
         }

@@ -25,7 +25,7 @@ from madelung.training.calibration import (
     error_ratios,
     quantile_factors,
 )
-from madelung.training.evaluation import Evaluation, evaluate_members
+from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.splits import Membership
 
 __all__ = ["calibrate_unseen", "evaluate_unseen", "joint_membership"]
@@ -69,7 +69,7 @@ def evaluate_unseen(
     memberships: Sequence[Membership],
     *,
     memory: InputMemory | None = None,
-) -> Evaluation:
+) -> ModelEvaluation:
     """Predict each validation crystal by the members that have not learnt from it.
 
     Parameters
@@ -101,7 +101,7 @@ def calibrate_unseen(
     model: CrystalModel,
     store: CrystalStore,
     memberships: Sequence[Membership],
-    validation: Evaluation,
+    validation: ModelEvaluation,
     *,
     memory: InputMemory | None = None,
 ) -> None:
@@ -169,7 +169,7 @@ def _some_members(model: CrystalModel, chosen: NDArray[np.int64]) -> CrystalMode
     return CrystalModel(card, part, scales[0], model.novelty, model.target)
 
 
-def _joined(parts: Sequence[Evaluation]) -> Evaluation:
+def _joined(parts: Sequence[ModelEvaluation]) -> ModelEvaluation:
     """One evaluation, in which each target of a crystal is from the part that knows its value."""
     indices = np.unique(np.concatenate([part.indices for part in parts]))
     names = ("truths", "predictions", "expected_errors")
@@ -183,4 +183,6 @@ def _joined(parts: Sequence[Evaluation]) -> Evaluation:
             own = known | np.isnan(table[rows])
             table[rows] = np.where(own, getattr(part, name), table[rows])
         embeddings[rows], novelty[rows] = part.embeddings, part.novelty
-    return Evaluation(parts[0].targets, indices, **tables, embeddings=embeddings, novelty=novelty)
+    return ModelEvaluation(
+        parts[0].targets, indices, **tables, embeddings=embeddings, novelty=novelty
+    )

@@ -59,7 +59,7 @@ def neural(
 ) -> None:
     from madelung.cli.fit.results import print_results
     from madelung.forcefields.neural.fit_settings import read_neural_settings
-    from madelung.forcefields.neural.job import run_neural_fit
+    from madelung.forcefields.neural.run_fit import run_neural_fit
     from madelung.forcefields.reference.reference_data import DataFiles
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)

@@ -71,8 +71,8 @@ def splines(
 ) -> None:
     from madelung.forcefields.files import load_force_field
     from madelung.forcefields.reference.reference_data import DataFiles
-    from madelung.forcefields.splines.job import run_meam_fit
     from madelung.forcefields.splines.meam import SplineMEAM
+    from madelung.forcefields.splines.run_fit import run_meam_fit
     from madelung.forcefields.splines.settings import read_meam_settings
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)

@@ -90,7 +90,7 @@ def uf3(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     from madelung.forcefields.reference.reference_data import DataFiles
-    from madelung.forcefields.uf3.job import run_uf3_fit
+    from madelung.forcefields.uf3.run_fit import run_uf3_fit
     from madelung.forcefields.uf3.settings import read_uf3_settings
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)

@@ -85,7 +85,7 @@ def sums(
     threads: options.Threads = None,
 ) -> None:
     from madelung.cli.files import choose_form, example_paths, open_output, with_progress
-    from madelung.cli.sums.report import Pictures, Report
+    from madelung.cli.sums.report import Pictures, SumsOutput
     from madelung.crystals.reading.files import find_files
     from madelung.sums.files import sum_files
 
@@ -109,7 +109,7 @@ def sums(
     pictures = None if plot is None else Pictures(plot, named, single=len(paths) == 1)
     with ExitStack() as stack:
         stream = stack.enter_context(open_output(output, form))
-        report = Report(form, stream, named, rows, many=len(paths) > _MOST_TABLES)
+        report = SumsOutput(form, stream, named, rows, many=len(paths) > _MOST_TABLES)
         for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
             if entry.problem is not None and strict:
                 raise entry.problem

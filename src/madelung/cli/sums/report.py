@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from madelung.sums.files import FileSums
     from madelung.sums.names import NamedPotential
 
-__all__ = ["Pictures", "Report"]
+__all__ = ["Pictures", "SumsOutput"]
 
 _PIPED_WIDTH = 200
 
 
 @dataclass
-class Report:
+class SumsOutput:
     """Passes results on, and counts what went well and what did not.
 
     Parameters
@@ -48,7 +48,7 @@ class Report:
     rows: int
     many: bool
     done: int = 0
-    missed: int = 0
+    unreached: int = 0
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Report:
         """Write one crystal, or remember what was wrong with it."""
         if entry.problem is None:
             self.done += 1
-            self.missed += not (entry.reached is not None and entry.reached.all())
+            self.unreached += not (entry.reached is not None and entry.reached.all())
         else:
             self.problems.append(str(entry.problem))
         if self._writer is not None:
@@ -94,11 +94,11 @@ class Report:
             self._writer.close()
 
     def conclude(self) -> None:
-        """Report what could not be used; the exit code is 1 if nothing could."""
-        if self.missed:
+        """SumsOutput what could not be used; the exit code is 1 if nothing could."""
+        if self.unreached:
             print(
-                f"{self.missed} crystals missed the tolerance in double precision; their "
-                "certificates say what was reached",
+                f"{self.unreached} crystals did not reach the tolerance in double precision; "
+                "their certificates say what was reached",
                 file=sys.stderr,
             )
         report_problems(self.done, self.problems, "summed")

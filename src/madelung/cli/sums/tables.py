@@ -45,8 +45,8 @@ def print_crystal(console: Console, entry: FileSums, titles: Sequence[str], rows
     console.print(Text.assemble(("\n" + heading, "bold"), f"  {entry.source}"))
     console.print(_pair_table(entry, titles, rows))
     if entry.reached is not None and not entry.reached.all():
-        missed = [title for title, ok in zip(titles, entry.reached, strict=True) if not ok]
-        console.print(f"tolerance not reached in double precision: {', '.join(missed)}")
+        unreached = [title for title, ok in zip(titles, entry.reached, strict=True) if not ok]
+        console.print(f"tolerance not reached in double precision: {', '.join(unreached)}")
     if entry.electrostatics is not None:
         console.print(_site_table(crystal, entry.electrostatics))
         for line in _energy_lines(crystal, entry.electrostatics):

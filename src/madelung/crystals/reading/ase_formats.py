@@ -18,7 +18,7 @@ from madelung.common.errors import CrystalError
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.reading.ase_checks import CHECKS
 
-__all__ = ["detect_format", "is_binary", "read_with_ase"]
+__all__ = ["detect_ase_format", "is_binary", "read_with_ase"]
 
 _NAMES = (
     "abinit-in abinit-out aims aims-output castep-castep castep-cell castep-geom castep-md cfg "
@@ -46,7 +46,7 @@ _REFUSED = {
 }
 
 
-def detect_format(data: bytes, name: str, source: str) -> str:
+def detect_ase_format(data: bytes, name: str, source: str) -> str:
     """Return ASE's name for the format of a file, from its name and its first bytes.
 
     Raises

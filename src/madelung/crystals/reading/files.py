@@ -14,7 +14,7 @@ from pathlib import Path
 from madelung.common.errors import CrystalError
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
-from madelung.crystals.reading.ase_formats import detect_format, is_binary, read_with_ase
+from madelung.crystals.reading.ase_formats import detect_ase_format, is_binary, read_with_ase
 from madelung.crystals.reading.cif import cif_blocks, crystal_from_block
 from madelung.crystals.reading.structure_json import json_builders
 from madelung.crystals.reading.text import (
@@ -144,7 +144,7 @@ def _builders(path: PathLike, format: str | None, index: int | None) -> list[_Bu
         )
     if kind == "json":
         return _chosen(json_builders(decode(data, source), source), index, source)
-    return _ase_builders(data, kind or detect_format(data, name, source), index, source)
+    return _ase_builders(data, kind or detect_ase_format(data, name, source), index, source)
 
 
 def _chosen(builders: Sequence[_Builder], index: int | None, source: str) -> list[_Builder]:

@@ -8,7 +8,7 @@ from madelung.common.errors import DatasetError
 from madelung.common.text import open_text
 from madelung.data.index import is_store
 
-__all__ = ["detect_format"]
+__all__ = ["detect_dataset_format"]
 
 _KINDS = (
     "JSON lines (.jsonl), a folder of structures with a CSV of targets, the .json of JARVIS or "
@@ -24,7 +24,7 @@ _SUFFIXES = {
 _COMPRESSIONS = {".gz", ".bz2", ".xz", ".zip"}
 
 
-def detect_format(path: Path) -> str:
+def detect_dataset_format(path: Path) -> str:
     """Tell the format of a file or folder from its name, and of ``.json`` from its content.
 
     Returns

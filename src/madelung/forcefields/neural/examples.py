@@ -43,8 +43,9 @@ class Example:
     energy_weight, force_weight
         What errors of its energies, and of its forces and virial, count: 1 for labels of the
         reference method.
-    guessed
-        Whether its energies are guesses, some of which may be far off: their loss is Tukey's.
+    pseudo_labelled
+        Whether its energies are pseudo-labels, some of which may be far off: their loss is
+        Tukey's.
     """
 
     id: str
@@ -55,7 +56,7 @@ class Example:
     head: int = 0
     energy_weight: float = 1.0
     force_weight: float = 1.0
-    guessed: bool = False
+    pseudo_labelled: bool = False
 
     @property
     def atoms(self) -> int:

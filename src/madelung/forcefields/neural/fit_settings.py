@@ -6,14 +6,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.settings_files import read_settings_file, validated_settings
+from madelung.common.settings_files import (
+    read_settings_file,
+    validated_settings,
+    with_present_names,
+)
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.reference.reference_data import elements_of
 
 __all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings"]
+
+_FORMER_SETTINGS = {
+    "guess_weight": "pseudo_label_weight",
+    "guesses_in_step": "pseudo_labels_in_step",
+}
 
 
 class TrainingCourse(BaseModel):
@@ -42,10 +51,10 @@ class TrainingCourse(BaseModel):
         ge=0.0,
         description="Weight of squared errors of charges (e), where structures carry charges.",
     )
-    guesses_in_step: int = Field(
-        4, ge=1, description="Configurations with guessed labels in a step, where there are some."
+    pseudo_labels_in_step: int = Field(
+        4, ge=1, description="Pseudo-labelled configurations in a step, where there are some."
     )
-    guess_weight: float = Field(
+    pseudo_label_weight: float = Field(
         1.0, ge=0.0, description="Weight of their mean loss beside that of the others."
     )
     validations: int = Field(
@@ -55,6 +64,13 @@ class TrainingCourse(BaseModel):
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, description="Minutes between checkpoints; one is also written on interruption."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_present_names(cls, content: Any) -> Any:
+        return (
+            with_present_names(content, _FORMER_SETTINGS) if isinstance(content, dict) else content
+        )
 
 
 class NeuralFitSettings(BaseModel):

@@ -74,17 +74,17 @@ def _energy_loss(
     weights: Tensor,
     course: TrainingCourse,
 ) -> Tensor:
-    """Squared errors of energies per atom; Tukey's loss for guesses."""
+    """Squared errors of energies per atom; Tukey's loss for pseudo-labels."""
     targets = torch.from_numpy(np.stack([example.energies for example in examples]))
     atoms = torch.tensor([example.atoms for example in examples])
     known = torch.isfinite(targets)
     errors = torch.where(known, energies - torch.nan_to_num(targets), 0.0)
     errors = errors / (atoms[:, None] * spread.energy)
     losses = errors.square()
-    guessed = torch.tensor([example.guessed for example in examples])
-    if guessed.any():
+    pseudo_labelled = torch.tensor([example.pseudo_labelled for example in examples])
+    if pseudo_labelled.any():
         losses = torch.where(
-            guessed[:, None], _tukey_loss(errors, known & guessed[:, None]), losses
+            pseudo_labelled[:, None], _tukey_loss(errors, known & pseudo_labelled[:, None]), losses
         )
     shares = known.sum(1).clamp(min=1)
     return course.energy_weight * (losses.sum(1) / shares * weights).sum()

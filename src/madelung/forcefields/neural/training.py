@@ -36,13 +36,13 @@ from madelung.learning.objective import one_cycle_rate, parameter_groups
 from madelung.learning.processes import Processes
 from madelung.learning.soap import Soap
 
-__all__ = ["NeuralTraining", "Report", "reported"]
+__all__ = ["NeuralTraining", "OnEpoch", "reported"]
 
-Report = Callable[[Progress, int], None]
+OnEpoch = Callable[[Progress, int], None]
 
 
 @contextmanager
-def reported(what: str, quiet: bool) -> Iterator[Report]:
+def reported(what: str, quiet: bool) -> Iterator[OnEpoch]:
     """Give a report that shows on a bar how far a course is, unless it shall be quiet."""
     with watched(what, show=not quiet) as advance:
 
@@ -73,7 +73,7 @@ class NeuralTraining:
         Those that train together.
     report
         Called after each step with where the course is, and its number of steps.
-    guesses
+    pseudo_labelled
         Examples whose labels are not the reference method's; some of them join each step.
     """
 
@@ -84,8 +84,8 @@ class NeuralTraining:
     course: TrainingCourse
     folder: Path | None = None
     processes: Processes | None = None
-    report: Report | None = None
-    guesses: Sequence[Example] = ()
+    report: OnEpoch | None = None
+    pseudo_labelled: Sequence[Example] = ()
 
     def __post_init__(self) -> None:
         """Prepare the first step."""
@@ -156,7 +156,10 @@ class NeuralTraining:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         value = 0.0
-        for members, weight in ((examples, 1.0), (self._drawn_guesses(), course.guess_weight)):
+        for members, weight in (
+            (examples, 1.0),
+            (self._drawn_pseudo_labels(), course.pseudo_label_weight),
+        ):
             share = self._together.share(members)
             if share:
                 loss = training_loss(self.model, share, self.spread, course)
@@ -178,14 +181,14 @@ class NeuralTraining:
         progress.loss_sum += total
         progress.loss_count += 1.0
 
-    def _drawn_guesses(self) -> list[Example]:
+    def _drawn_pseudo_labels(self) -> list[Example]:
         """Those of this step, which depend on nothing but its number."""
-        if not self.guesses or self.course.guess_weight == 0.0:
+        if not self.pseudo_labelled or self.course.pseudo_label_weight == 0.0:
             return []
         generator = np.random.default_rng([self.course.seed, 5, self.progress.step])
-        count = min(self.course.guesses_in_step, len(self.guesses))
-        chosen = generator.choice(len(self.guesses), count, replace=False)
-        return [self.guesses[index] for index in chosen]
+        count = min(self.course.pseudo_labels_in_step, len(self.pseudo_labelled))
+        chosen = generator.choice(len(self.pseudo_labelled), count, replace=False)
+        return [self.pseudo_labelled[index] for index in chosen]
 
     def _close_epoch(self) -> None:
         progress = self.progress
@@ -238,7 +241,7 @@ class NeuralTraining:
                 **self.course.model_dump(mode="json"),
                 "network": self.model.settings.model_dump(mode="json"),
             },
-            "fingerprint": _fingerprint([*self.training, *self.validation, *self.guesses]),
+            "fingerprint": _fingerprint([*self.training, *self.validation, *self.pseudo_labelled]),
             "initial_weights": "",
         }
 
@@ -276,7 +279,12 @@ def _fingerprint(examples: Sequence[Example]) -> str:
     for example in examples:
         parts = [example.energies, example.surroundings.vectors, example.surroundings.kinds]
         parts += [part for part in (example.forces, example.virial) if part is not None]
-        weights = [example.energy_weight, example.force_weight, example.head, example.guessed]
+        weights = [
+            example.energy_weight,
+            example.force_weight,
+            example.head,
+            example.pseudo_labelled,
+        ]
         parts.append(np.array(weights, dtype=np.float64))
         for part in parts:
             digest.update(np.ascontiguousarray(part).tobytes())

@@ -15,9 +15,9 @@ from madelung.forcefields.reference.configurations import (
     read_configurations,
 )
 
-__all__ = ["PARTS", "TEST", "TRAINING", "DataFiles", "elements_of"]
+__all__ = ["GROUPS", "TEST", "TRAINING", "DataFiles", "elements_of"]
 
-PARTS = tuple(f"part-{number}" for number in range(8))
+GROUPS = tuple(f"part-{number}" for number in range(8))
 """Groups that training configurations are dealt into at random."""
 TEST = "test"
 """Group of configurations that are not learnt from."""
@@ -59,7 +59,7 @@ class DataFiles:
         random = np.random.default_rng(self.seed)
         for configuration in read_configurations(self.training, on_problem=on_problem):
             tested = random.random() < self.test_share
-            part = PARTS[int(random.integers(len(PARTS)))]
+            part = GROUPS[int(random.integers(len(GROUPS)))]
             yield TEST if tested else part, configuration
         for configuration in read_configurations(self.test, on_problem=on_problem):
             yield TEST, configuration

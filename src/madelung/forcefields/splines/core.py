@@ -23,11 +23,11 @@ from madelung.forcefields.interface import Evaluation, ForceField
 from madelung.forcefields.splines.cubic import Table
 
 __all__ = [
+    "NeighbourArrays",
     "SplineForceField",
-    "Surroundings",
     "compile_model",
+    "neighbour_arrays",
     "pair_index",
-    "surroundings",
 ]
 
 
@@ -43,7 +43,7 @@ def symmetric_map(types: int, first: int = 0) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class NeighbourArrays:
     """One or several structures with their near neighbours, as the compiled core takes them.
 
     Parameters
@@ -74,9 +74,9 @@ class Surroundings:
         )
 
 
-def surroundings(
+def neighbour_arrays(
     crystals: Sequence[Crystal], numbers: Sequence[int], cutoff: float
-) -> Surroundings:
+) -> NeighbourArrays:
     """Find the neighbours of structures and put them one behind the other.
 
     Parameters
@@ -96,7 +96,7 @@ def surroundings(
     pairs = np.concatenate([[0], np.cumsum([len(one.indices) for one in found])])
     starts = [one.starts[:-1] + before for one, before in zip(found, pairs, strict=False)]
     indices = [one.indices + before for one, before in zip(found, atoms, strict=False)]
-    return Surroundings(
+    return NeighbourArrays(
         types=type_of[np.concatenate([crystal.numbers for crystal in crystals])],
         starts=np.concatenate([*starts, pairs[-1:]]),
         indices=np.concatenate(indices),
@@ -194,7 +194,7 @@ class SplineForceField(ForceField):
         """The tables in the core."""
 
     def _evaluate(self, crystal: Crystal) -> Evaluation:
-        system = surroundings([crystal], self.numbers, self.cutoff)
+        system = neighbour_arrays([crystal], self.numbers, self.cutoff)
         energies, _, forces, virials = spline_core().evaluate(
             self.model, *system.arguments, self.threads
         )
@@ -207,6 +207,6 @@ class SplineForceField(ForceField):
 
         (crystal,), _ = as_crystals(structure)
         self._require_known(crystal)
-        system = surroundings([crystal], self.numbers, self.cutoff)
+        system = neighbour_arrays([crystal], self.numbers, self.cutoff)
         densities: NDArray[np.float64] = spline_core().evaluate(self.model, *system.arguments)[1]
         return densities

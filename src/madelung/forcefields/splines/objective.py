@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from madelung.common.errors import ForceFieldError
 from madelung.common.native import spline_core
 from madelung.forcefields.reference.configurations import Configuration
-from madelung.forcefields.splines.core import Surroundings, surroundings
+from madelung.forcefields.splines.core import NeighbourArrays, neighbour_arrays
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.parameters import Parameters
 
@@ -66,7 +66,7 @@ class Reference:
         (k,) in Å³.
     """
 
-    system: Surroundings
+    system: NeighbourArrays
     sizes: NDArray[np.int64]
     energies: NDArray[np.float64]
     forces: NDArray[np.float64]
@@ -118,7 +118,7 @@ def reference_of(
     stressed = [place for place, one in enumerate(configurations) if one.stress is not None]
     stresses = [configurations[place].stress for place in stressed]
     return Reference(
-        system=surroundings(crystals, numbers, cutoff),
+        system=neighbour_arrays(crystals, numbers, cutoff),
         sizes=sizes,
         energies=energies / sizes,
         forces=np.concatenate([np.asarray(one.forces) for one in configurations]),

@@ -1,4 +1,4 @@
-"""Exercises beside the targets, in training; and guessing the elements of hidden atoms."""
+"""Auxiliary objectives beside the targets, in training; and the elements of masked atoms."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from madelung.inputs.settings import PairSettings
 from madelung.models.model import WEIGHTS_FILE
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
-from madelung.training.hidden_elements import HiddenElements
+from madelung.training.element_masking import ElementMasking
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
 
@@ -32,7 +32,7 @@ SHORT = {
     "threads": 1,
     "max_atoms": 12,
     "denoising": 0.1,
-    "hiding": 0.1,
+    "masking": 0.1,
     "network": {"features": 16, "layers": 1},
 }
 
@@ -71,10 +71,10 @@ def graph_of(store: CrystalStore, indices: np.ndarray) -> PairGraph:
     return join_pairs(made, near_sections(GRAPH), multiple=64)
 
 
-def network_and_guess() -> tuple[SumNet, HiddenElements]:
+def network_and_objective() -> tuple[SumNet, ElementMasking]:
     torch.manual_seed(0)
     network = SumNet(NETWORK, 1, function_sections(GRAPH))
-    return network, HiddenElements(NETWORK, GRAPH)
+    return network, ElementMasking(NETWORK, GRAPH)
 
 
 def test_a_run_that_was_killed_ends_with_the_same_weights(
@@ -91,7 +91,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(
     assert weights(tmp_path / "run") == weights(unstopped)
 
 
-@pytest.mark.parametrize("name", ["denoising", "hiding"])
+@pytest.mark.parametrize("name", ["denoising", "masking"])
 def test_each_exercise_changes_what_is_learnt(
     store: CrystalStore, unstopped: Path, tmp_path: Path, name: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_networks_that_cannot_do_them_are_refused(
 
 def test_hidden_atoms_do_not_tell_their_elements(store: CrystalStore) -> None:
     """Guesses do not change when what is hidden is another element of another radius."""
-    network, guess = network_and_guess()
+    network, masking = network_and_objective()
     network.eval()
     crystal = store[int(np.flatnonzero(store.sizes == 8)[0])].crystal
     settings = GRAPH.model_copy(update={"symmetry_tolerance": 0.0})
@@ -135,34 +135,34 @@ def test_hidden_atoms_do_not_tell_their_elements(store: CrystalStore) -> None:
         hidden = (torch.rand(len(numbers)) < 0.15).numpy()
         if 0 < hidden.sum() < len(numbers):
             break
-    guesses = []
-    guess.guess.register_forward_hook(lambda module, inputs, output: guesses.append(output))
+    predictions = []
+    masking.guess.register_forward_hook(lambda module, inputs, output: predictions.append(output))
     for heavy in (False, True):
         changed = np.where(hidden, 82, numbers) if heavy else numbers
         made = pair_functions(replace(crystal, numbers=changed), settings)
         torch.manual_seed(seed)
-        error, count = guess(network, join_pairs([made], near_sections(settings)))
+        error, count = masking(network, join_pairs([made], near_sections(settings)))
         assert count == hidden.sum() and torch.isfinite(error)
-    torch.testing.assert_close(guesses[0], guesses[1], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(predictions[0], predictions[1], rtol=1e-5, atol=1e-6)
 
 
-def test_elements_can_be_guessed(store: CrystalStore) -> None:
+def test_elements_can_be_predicted(store: CrystalStore) -> None:
     """On crystals that were not learnt from, better than by how frequent elements are."""
-    network, guess = network_and_guess()
+    network, masking = network_and_objective()
     network.train()
     indices = np.flatnonzero(store.sizes <= 20)
     learnt, kept = indices[:-100], indices[-100:]
     graphs = [graph_of(store, part) for part in np.array_split(learnt, len(learnt) // 40)]
-    optimiser = torch.optim.AdamW([*network.parameters(), *guess.parameters()], lr=5e-3)
+    optimiser = torch.optim.AdamW([*network.parameters(), *masking.parameters()], lr=5e-3)
     for _ in range(25):
         for graph in graphs:
             optimiser.zero_grad()
-            error, count = guess(network, graph)
+            error, count = masking(network, graph)
             (error / count).backward()
             optimiser.step()
     test = graph_of(store, kept)
     with torch.no_grad():
-        error, count = guess(network, test)
+        error, count = masking(network, test)
     seen = torch.cat([graph.numbers[graph.weights > 0] for graph in graphs])
     shares = torch.bincount(seen, minlength=119).float() + 1.0
     likelihood = -torch.log(shares / shares.sum())[test.numbers[test.weights > 0]].mean()
@@ -170,12 +170,12 @@ def test_elements_can_be_guessed(store: CrystalStore) -> None:
 
 
 def test_running_statistics_are_those_of_whole_crystals(store: CrystalStore) -> None:
-    network, guess = network_and_guess()
+    network, masking = network_and_objective()
     network.train()
     before = {name: value.clone() for name, value in network.named_buffers()}
     graph = graph_of(store, np.arange(8))
     kept = graph.near.functions.clone()
-    guess(network, graph)[0].backward()
+    masking(network, graph)[0].backward()
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
     assert torch.equal(graph.near.functions, kept)
-    assert guess.guess.weight.grad is not None
+    assert masking.guess.weight.grad is not None

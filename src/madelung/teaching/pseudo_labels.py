@@ -1,4 +1,4 @@
-"""Labels that are guessed: of the teacher that a classifier chooses, or of all teachers mixed."""
+"""Pseudo-labels: of the teacher that a classifier chooses, or of all teachers mixed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from madelung.teaching.mixture import fit_mixture
 from madelung.teaching.shifts import shifted_energies
 from madelung.teaching.task import TeachingTask
 
-__all__ = ["chosen_guesses", "mixed_guesses"]
+__all__ = ["chosen_pseudo_labels", "mixed_pseudo_labels"]
 
 Array = NDArray[np.float64]
 
 _ENERGY_ACCURACY, _FORCE_ACCURACY = 0.005, 0.1
-"""Errors in eV/atom and eV/Å at which a guess counts half of what a reference does."""
-_MOST_GUESSES = 3000
+"""Errors in eV/atom and eV/Å at which a pseudo-label counts half of what a reference does."""
+_MOST_PSEUDO_LABELS = 3000
 
 
-def chosen_guesses(
+def chosen_pseudo_labels(
     task: TeachingTask,
     surroundings: Sequence[Surroundings],
     network: NeuralSettings,
@@ -62,20 +62,20 @@ def chosen_guesses(
     )
     found = classifier.classify([surroundings[index] for index in task.unlabelled])
     energies = shifted_energies(labels, choice.shifts) * labels.counts[:, None]
-    guesses = []
+    examples = []
     for index, teacher in zip(task.unlabelled.tolist(), found.tolist(), strict=True):
         if teacher < len(labels.teachers) and np.isfinite(energies[index, teacher]):
-            guesses.append(_guess(surroundings[index], energies[index, teacher], network))
-    return guesses
+            examples.append(_example(surroundings[index], energies[index, teacher], network))
+    return examples
 
 
-def _guess(structure: Surroundings, energy: float, network: NeuralSettings) -> Example:
+def _example(structure: Surroundings, energy: float, network: NeuralSettings) -> Example:
     energies = np.full(len(network.heads), np.nan)
     energies[0] = energy
-    return Example("", structure, energies, guessed=True)
+    return Example("", structure, energies, pseudo_labelled=True)
 
 
-def mixed_guesses(
+def mixed_pseudo_labels(
     task: TeachingTask, surroundings: Sequence[Surroundings], network: NeuralSettings, seed: int
 ) -> list[Example]:
     """Label the unlabelled with a soft mixture's energies and a UF3's forces.
@@ -111,8 +111,8 @@ def mixed_guesses(
     energy_error, force_error = _left_out_errors(task, settings)
     force_weight = _reliance(force_error, _FORCE_ACCURACY)
     generator = np.random.default_rng([seed, 17])
-    count = min(_MOST_GUESSES, len(task.unlabelled))
-    guesses = []
+    count = min(_MOST_PSEUDO_LABELS, len(task.unlabelled))
+    examples = []
     for index in generator.choice(task.unlabelled, count, replace=False).tolist():
         atoms, found = int(labels.counts[index]), potential.evaluate(crystals[index])
         means = np.array([mixture.energies_per_atom[index], found.energy / atoms])
@@ -120,7 +120,7 @@ def mixed_guesses(
         energy, error = _averaged(means, errors)
         energies = np.full(len(network.heads), np.nan)
         energies[0] = energy * atoms
-        guesses.append(
+        examples.append(
             Example(
                 "",
                 surroundings[index],
@@ -130,11 +130,11 @@ def mixed_guesses(
                 force_weight=force_weight,
             )
         )
-    return guesses
+    return examples
 
 
 def _reliance(error: float, accuracy: float) -> float:
-    """What a guess counts beside a reference."""
+    """What a pseudo-label counts beside a reference."""
     return accuracy**2 / (accuracy**2 + error**2)
 
 

@@ -24,7 +24,7 @@ from madelung.teaching.plots import plot_learning_curves
 from madelung.teaching.strategies import Lesson, Method, TeachingSettings
 from madelung.teaching.task import TeachingTask, divide_task
 
-__all__ = ["Taught", "TeachingShares", "teach_networks"]
+__all__ = ["TeachingResult", "TeachingShares", "teach_networks"]
 
 PRETRAINED, POTENTIAL, RESULT, RESULTS = "pretrained", "potential", "result.json", "results.json"
 _TEST = "test"
@@ -48,7 +48,7 @@ class TeachingShares:
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
+class TeachingResult:
     """What was learnt.
 
     Parameters
@@ -75,7 +75,7 @@ def teach_networks(
     fractions: Sequence[float] = (1.0,),
     shares: TeachingShares | None = None,
     quiet: bool = True,
-) -> Taught:
+) -> TeachingResult:
     """Teach a network in some ways, from some fractions of the labelled configurations.
 
     For each way and fraction the folder then holds ``METHOD-FRACTION/`` with ``potential/``,
@@ -123,7 +123,7 @@ def teach_networks(
     with whole_file(out / RESULTS) as temporary:
         temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     write_figure(out / "learning_curves.png", plot_learning_curves(rows))
-    return Taught(rows, out)
+    return TeachingResult(rows, out)
 
 
 def _task(

@@ -30,14 +30,14 @@ from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
 from madelung.learning.plots import plot_history
 from madelung.learning.processes import Processes
 
-__all__ = ["NeuralJob", "divided", "run_neural_fit"]
+__all__ = ["NeuralFitResult", "divided", "run_neural_fit"]
 
 POTENTIAL = "potential"
 _UNITS = {"energy": "eV/atom", "force": "eV/Å"}
 
 
 @dataclass(frozen=True, eq=False)
-class NeuralJob:
+class NeuralFitResult:
     """What a fit has led to.
 
     Parameters
@@ -66,7 +66,7 @@ def run_neural_fit(
     *,
     resume: bool = False,
     quiet: bool = True,
-) -> NeuralJob:
+) -> NeuralFitResult:
     """Train a neural force field on files, test it, and draw how it went.
 
     The folder then holds ``potential/`` (card and weights, which ``load_force_field`` reads),
@@ -124,7 +124,7 @@ def run_neural_fit(
     factors = uncertainty_factors(NeuralForceField(models), validation)
     potential = NeuralForceField(models, training=origin, factors=factors)
     if not processes.is_first:
-        return NeuralJob(potential, Comparison([]), {}, out)
+        return NeuralFitResult(potential, Comparison([]), {}, out)
     comparison = compare(potential, data.divided(), progress=not quiet)
     results = {
         **_results(data, settings, potential, comparison),
@@ -133,7 +133,7 @@ def run_neural_fit(
         "problems": skipped.problems[:20],
     }
     _write(out, potential, comparison, results)
-    return NeuralJob(potential, comparison, results, out)
+    return NeuralFitResult(potential, comparison, results, out)
 
 
 def _results(

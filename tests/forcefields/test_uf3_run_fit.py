@@ -21,13 +21,13 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.interruption import Interruption, JobInterrupted
 from madelung.forcefields.reference.comparison import compare
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
-from madelung.forcefields.reference.reference_data import PARTS, TEST, DataFiles
+from madelung.forcefields.reference.reference_data import GROUPS, TEST, DataFiles
 from madelung.forcefields.uf3 import assembly
 from madelung.forcefields.uf3.assembly import assemble_files
 from madelung.forcefields.uf3.fit import assemble, fit_uf3
-from madelung.forcefields.uf3.job import run_uf3_fit
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.potential import UF3Potential
+from madelung.forcefields.uf3.run_fit import run_uf3_fit
 from madelung.forcefields.uf3.settings import UF3Settings, read_uf3_settings
 from madelung.forcefields.uf3.sweep import sweep_uf3
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
@@ -223,4 +223,4 @@ def test_parts_are_dealt_the_same_each_time(data: Path) -> None:
     first = [(part, item.id) for part, item in files.read(lambda problem: None)]
     again = [(part, item.id) for part, item in files.read(lambda problem: None)]
     assert first == again
-    assert {part for part, _ in first} <= {*PARTS, TEST}
+    assert {part for part, _ in first} <= {*GROUPS, TEST}

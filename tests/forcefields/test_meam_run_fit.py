@@ -19,8 +19,8 @@ from madelung.common.errors import ForceFieldError
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.splines.eam import ElementHeader, SplineEAM
-from madelung.forcefields.splines.job import run_meam_fit
 from madelung.forcefields.splines.lammps_files import write_eam_alloy
+from madelung.forcefields.splines.run_fit import run_meam_fit
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 
 QUICK = {

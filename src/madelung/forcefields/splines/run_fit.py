@@ -19,11 +19,11 @@ from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.plots import plot_meam
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 
-__all__ = ["MEAMJob", "run_meam_fit"]
+__all__ = ["SplineMEAMFitResult", "run_meam_fit"]
 
 
 @dataclass(frozen=True, eq=False)
-class MEAMJob:
+class SplineMEAMFitResult:
     """What a fit has led to.
 
     Parameters
@@ -53,7 +53,7 @@ def run_meam_fit(
     initial: SplineMEAM | None = None,
     resume: bool = False,
     progress: Callable[[str], None] | None = None,
-) -> MEAMJob:
+) -> SplineMEAMFitResult:
     """Fit a spline MEAM, or EAM, to files, test it, and draw it.
 
     The folder then holds ``potential.meam.spline`` (``potential.eam.alloy`` for an EAM) for LAMMPS,
@@ -104,7 +104,7 @@ def run_meam_fit(
     for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(shifted)}.items():
         with whole_file(out / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=150)
-    return MEAMJob(fit, shifted, results, out)
+    return SplineMEAMFitResult(fit, shifted, results, out)
 
 
 def _shifted(comparison: Comparison) -> Comparison:

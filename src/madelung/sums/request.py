@@ -15,11 +15,11 @@ from madelung.common.machine import available_cores
 from madelung.crystals.batch import CrystalBatch
 from madelung.sums.base import Potential
 
-__all__ = ["Job", "Outcome"]
+__all__ = ["SumOutcome", "SumRequest"]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class SumOutcome:
     """What an executor returns.
 
     Parameters
@@ -35,7 +35,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class SumRequest:
     """Crystals and primitive potentials to be summed.
 
     Parameters
@@ -72,8 +72,8 @@ class Job:
         splitting: float | Sequence[float] | None,
         device: Any,
         threads: int | None,
-    ) -> Job:
-        """Put a job together, and check the splittings and the number of threads.
+    ) -> SumRequest:
+        """Put a request together, and check the splittings and the number of threads.
 
         Raises
         ------
@@ -135,8 +135,8 @@ class Job:
             self.threads or available_cores(),
         )
 
-    def select(self, chosen: NDArray[np.int64]) -> Job:
-        """Return the same job for some of the crystals."""
+    def select(self, chosen: NDArray[np.int64]) -> SumRequest:
+        """Return the same request for some of the crystals."""
         atoms = _ranges(self.offsets[chosen], self.sizes[chosen])
         return replace(
             self,
@@ -146,19 +146,21 @@ class Job:
             splitting=self.splitting[chosen],
         )
 
-    def replace(self, outcome: Outcome, chosen: NDArray[np.int64], part: Outcome) -> Outcome:
-        """Return an outcome in which the crystals of a selected job are replaced."""
+    def replace(
+        self, outcome: SumOutcome, chosen: NDArray[np.int64], part: SumOutcome
+    ) -> SumOutcome:
+        """Return an outcome in which the crystals of a selected request are replaced."""
         pairs = _ranges(self.pair_offsets[chosen], self.sizes[chosen] ** 2)
         certificates = outcome.certificates.copy()
         certificates[chosen] = part.certificates
         if not is_tensor(outcome.values):
             values = outcome.values.copy()
             values[:, pairs] = part.values
-            return Outcome(values, certificates)
+            return SumOutcome(values, certificates)
         import torch
 
         index = torch.as_tensor(pairs, device=outcome.values.device)
-        return Outcome(outcome.values.index_copy(1, index, part.values), certificates)
+        return SumOutcome(outcome.values.index_copy(1, index, part.values), certificates)
 
     def largest(self, values: Any) -> NDArray[np.float64]:
         """Return the (B, P) largest absolute sums of each crystal."""

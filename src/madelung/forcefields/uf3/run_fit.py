@@ -15,7 +15,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.plots import plot_parity
-from madelung.forcefields.reference.reference_data import PARTS, TEST, DataFiles
+from madelung.forcefields.reference.reference_data import GROUPS, TEST, DataFiles
 from madelung.forcefields.uf3.assembly import assemble_files
 from madelung.forcefields.uf3.fit import solved_fit
 from madelung.forcefields.uf3.lammps import write_lammps
@@ -25,7 +25,7 @@ from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 
-__all__ = ["UF3Job", "run_uf3_fit"]
+__all__ = ["UF3FitResult", "run_uf3_fit"]
 
 POTENTIAL, LAMMPS_POTENTIAL, RESULTS = "potential.json", "potential.uf3", "results.json"
 _MILLI = 1000.0
@@ -33,7 +33,7 @@ _CROSS_VALIDATION = "cross-validation"
 
 
 @dataclass(frozen=True, eq=False)
-class UF3Job:
+class UF3FitResult:
     """What a fit has led to.
 
     Parameters
@@ -63,7 +63,7 @@ def run_uf3_fit(
     threads: int = 1,
     resume: bool = False,
     quiet: bool = True,
-) -> UF3Job:
+) -> UF3FitResult:
     """Fit a UF3 potential to files, test it, and draw it.
 
     The folder then holds ``potential.json``, ``potential.uf3`` for LAMMPS where that format can
@@ -124,7 +124,7 @@ def run_uf3_fit(
     }
     _write(out, fit.potential, comparison, results)
     _draw(out, training, fit.solution.coefficients, comparison, results)
-    return UF3Job(fit.potential, comparison, results, out)
+    return UF3FitResult(fit.potential, comparison, results, out)
 
 
 def _training(equations: NormalEquations, problems: list[str]) -> NormalEquations:
@@ -145,7 +145,7 @@ def _errors(
 
 def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[dict[str, float]]:
     """Return errors of fits to a growing number of parts, on the test set or the last part."""
-    names = [name for name in PARTS if name in equations.groups]
+    names = [name for name in GROUPS if name in equations.groups]
     tested = TEST if TEST in equations.groups else names.pop()
     judge = equations.only(tested)
     sizes = [size for size in (1, 2, 4, len(names)) if size <= len(names)]

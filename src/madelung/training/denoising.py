@@ -1,4 +1,4 @@
-"""Guessing how atoms were displaced: an exercise that makes a network look at geometry.
+"""Denoising: an auxiliary objective that makes a network look at geometry.
 
 Atoms of some crystals of each batch are moved at random, and the network's features have to tell
 where each one came from. Nothing but the crystals is needed, and networks that learn this beside
@@ -28,8 +28,8 @@ from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
 
 __all__ = [
+    "Denoising",
     "Displaced",
-    "DisplacementGuess",
     "Displacer",
     "displaced_crystals",
 ]
@@ -126,7 +126,7 @@ def displaced_crystals(
     return Displaced(graph, torch.from_numpy(np.concatenate(moves).astype(np.float32)))
 
 
-class DisplacementGuess(nn.Module):
+class Denoising(nn.Module):
     """Reads displacements from what a network knows of the atoms.
 
     A vector for each atom is summed over its surroundings from features of the senders times
@@ -159,6 +159,6 @@ class DisplacementGuess(nn.Module):
             atoms = self.norm(network.atoms(graph))
         vectors = pair_sums(self.sender(atoms).float(), graph.near)[1]
         seen = self.mix(vectors.view(len(atoms), 3, -1)) * self.gate(atoms)[:, None, :]
-        guessed = seen.float().sum(2) / seen.shape[2] ** 0.5
+        predicted = seen.float().sum(2) / seen.shape[2] ** 0.5
         count = len(displaced.moves)
-        return (guessed[:count] - displaced.moves).square().mean(1).sum(), count
+        return (predicted[:count] - displaced.moves).square().mean(1).sum(), count

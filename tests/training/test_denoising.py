@@ -12,9 +12,9 @@ from madelung.inputs.pair_functions import function_sections
 from madelung.inputs.settings import PairSettings
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumNet
-from madelung.training.displacements import (
+from madelung.training.denoising import (
+    Denoising,
     Displaced,
-    DisplacementGuess,
     Displacer,
     displaced_crystals,
 )
@@ -28,10 +28,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
     return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
 
 
-def network_and_guess() -> tuple[SumNet, DisplacementGuess]:
+def network_and_objective() -> tuple[SumNet, Denoising]:
     torch.manual_seed(0)
     network = SumNet(NETWORK, 1, function_sections(GRAPH))
-    return network, DisplacementGuess(NETWORK, GRAPH)
+    return network, Denoising(NETWORK, GRAPH)
 
 
 def small(store: CrystalStore, count: int) -> np.ndarray:
@@ -64,9 +64,9 @@ def test_a_batch_gets_the_same_displacements_whenever_it_comes(store: CrystalSto
     assert Displacer(store, GRAPH, 3)(large) is None
 
 
-def test_a_guess_turns_with_the_crystal(store: CrystalStore) -> None:
+def test_a_prediction_turns_with_the_crystal(store: CrystalStore) -> None:
     """The error of turned displacements in a turned crystal is the same; of others it is not."""
-    network, guess = network_and_guess()
+    network, denoising = network_and_objective()
     network.eval()
     crystal = store[int(np.flatnonzero(store.sizes == 8)[0])].crystal
     rotation, _ = np.linalg.qr(np.random.default_rng(5).standard_normal((3, 3)))
@@ -81,11 +81,11 @@ def test_a_guess_turns_with_the_crystal(store: CrystalStore) -> None:
     ]
     moves = torch.randn(len(crystal), 3, generator=torch.Generator().manual_seed(1))
     there = moves @ torch.from_numpy(rotation).float()
-    error = guess(network, Displaced(still[0].graph, moves))[0].item()
-    assert guess(network, Displaced(still[1].graph, there))[0].item() == pytest.approx(
+    error = denoising(network, Displaced(still[0].graph, moves))[0].item()
+    assert denoising(network, Displaced(still[1].graph, there))[0].item() == pytest.approx(
         error, rel=1e-4
     )
-    assert guess(network, Displaced(still[1].graph, moves))[0].item() != pytest.approx(
+    assert denoising(network, Displaced(still[1].graph, moves))[0].item() != pytest.approx(
         error, rel=1e-3
     )
 
@@ -97,35 +97,35 @@ class _Nowhere:
         return np.zeros(shape)
 
 
-def test_displacements_can_be_guessed(store: CrystalStore) -> None:
+def test_displacements_can_be_predicted(store: CrystalStore) -> None:
     """A quarter of what is unknown is learnt in a minute, on crystals that were not learnt from."""
-    network, guess = network_and_guess()
+    network, denoising = network_and_objective()
     displacer, every = Displacer(store, GRAPH, 0), small(store, 1000)
     learnt, kept = every[:-64], every[-64:]
-    optimiser = torch.optim.AdamW([*network.parameters(), *guess.parameters()], lr=3e-3)
+    optimiser = torch.optim.AdamW([*network.parameters(), *denoising.parameters()], lr=3e-3)
     network.train()
     generator = np.random.default_rng(0)
     for _ in range(250):
         displaced = displacer(generator.choice(learnt, 64, replace=False))
         assert displaced is not None
         optimiser.zero_grad()
-        error, atoms = guess(network, displaced)
+        error, atoms = denoising(network, displaced)
         assert atoms == len(displaced.moves)
         (error / atoms).backward()
         optimiser.step()
     crystals = [store[int(index)].crystal for index in kept]
     test = displaced_crystals(crystals, GRAPH, np.random.default_rng(1))
     with torch.no_grad():
-        error, atoms = guess(network, test)
+        error, atoms = denoising(network, test)
     assert error / atoms < 0.75 * test.moves.square().mean()
 
 
 def test_running_statistics_are_those_of_real_crystals(store: CrystalStore) -> None:
-    network, guess = network_and_guess()
+    network, denoising = network_and_objective()
     network.train()
     before = {name: value.clone() for name, value in network.named_buffers()}
     displaced = Displacer(store, GRAPH, 0)(small(store, 32))
-    guess(network, displaced)[0].backward()
+    denoising(network, displaced)[0].backward()
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
-    assert all(weight.grad is not None for weight in guess.parameters())
+    assert all(weight.grad is not None for weight in denoising.parameters())
     assert network.layers[0].sender.weight.grad.abs().max() > 0
