@@ -169,7 +169,7 @@ def complete_sums(
     result = CompleteSums(
         tuple(requested), outcome.values, request.pair_offsets, outcome.certificates, goals, single
     )
-    _warn_if_missed(result, batch)
+    _warn_if_unreached(result, batch)
     return result
 
 
@@ -333,7 +333,7 @@ def _stack(lines: list[Any]) -> Any:
     return np.stack(lines)
 
 
-def _warn_if_missed(result: CompleteSums, batch: CrystalBatch) -> None:
+def _warn_if_unreached(result: CompleteSums, batch: CrystalBatch) -> None:
     unreached = np.argwhere(result.certificates > result.goals)
     if len(unreached) == 0:
         return
