@@ -7,8 +7,8 @@ cells; the start-up of the command. Times are CPU seconds of one thread, each th
 in which the contestants alternate; ratios are medians of the ratios turn by turn.
 
 Writes ``run.json`` (command, commit, seed, machine, versions, date, hours, all results),
-``table.csv`` (one number a line) and ``table.md``; ``--readme README.md`` puts that table between
-the marks ``<!-- speed -->`` of the README.
+``table.csv`` (one number a line) and ``table.md``; ``--page docs/speed.md`` puts that table between
+the marks ``<!-- speed -->`` of that page.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     write_csv(options.out / "table.csv", long_rows(results), FIELDS)
     text = markdown(record)
     (options.out / "table.md").write_text(text, encoding="utf-8")
-    if options.readme is not None:
-        replace_block(options.readme, "speed", text)
+    if options.page is not None:
+        replace_block(options.page, "speed", text)
     return record
 
 
@@ -147,7 +147,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--turns", type=int, help="turns of each contestant (default 7; quick 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the crystal data sets")
-    parser.add_argument("--readme", type=Path, help="page whose speed table is replaced")
+    parser.add_argument("--page", type=Path, help="page whose speed table is replaced")
     options = parser.parse_args(arguments)
     if options.turns is None:
         options.turns = 1 if options.quick else 7

@@ -1,6 +1,6 @@
 """The table of the shipped models, from their cards, beside published models.
 
-    python benchmarks/shipped_models.py --readme README.md
+    python benchmarks/shipped_models.py --page docs/models.md
 
 The errors are those that stand in the cards: of the best epoch by validation, on test crystals that
 were looked at once. The published models were trained on the full official training sets, about
@@ -77,7 +77,7 @@ def _origin(card: ModelCard, names: list[str]) -> str:
     what = f"one {network}" if card.members == 1 else f"{card.members} {network}s"
     initial = training.get("initial")
     start = (
-        f", starting from `{initial['card']}` ([how](docs/property-prediction.md))"
+        f", starting from `{initial['card']}` ([how](property-prediction.md))"
         if initial
         else ""
     )
@@ -90,15 +90,15 @@ def _origin(card: ModelCard, names: list[str]) -> str:
 def main() -> int:
     """Print the table, or put it into a page."""
     parser = argparse.ArgumentParser(description="Table of the shipped models.")
-    parser.add_argument("--readme", type=Path, help="page whose table is replaced")
+    parser.add_argument("--page", type=Path, help="page whose table is replaced")
     options = parser.parse_args()
     text = (
         f"{origins()}\n\nOfficial parts of the data. The published models of JARVIS's properties "
         "were trained on about three times as many crystals; their errors are on the same test "
         f"crystals.\n\n{markdown()}\n\nCommand: `python benchmarks/shipped_models.py`."
     )
-    if options.readme is not None:
-        replace_block(options.readme, "models", text)
+    if options.page is not None:
+        replace_block(options.page, "models", text)
     print(text)
     return 0
 

@@ -11,8 +11,8 @@ one); without it they are left out.
 
 A training step is: forward, mean absolute error, backward, AdamW. Ratios are medians of the ratios
 turn by turn. Writes ``run.json`` (command, commit, seed, machine, versions, date, hours, all
-results), ``table.csv`` (one number a line) and ``table.md``; ``--readme README.md`` puts that table
-between the marks ``<!-- throughput -->`` of the README.
+results), ``table.csv`` (one number a line) and ``table.md``; ``--page docs/speed.md`` puts that table
+between the marks ``<!-- throughput -->`` of that page.
 """
 
 from __future__ import annotations
@@ -229,8 +229,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     write_csv(options.out / "table.csv", long_rows(results), FIELDS)
     text = markdown(record)
     (options.out / "table.md").write_text(text, encoding="utf-8")
-    if options.readme is not None:
-        replace_block(options.readme, "throughput", text)
+    if options.page is not None:
+        replace_block(options.page, "throughput", text)
     return record
 
 
@@ -246,7 +246,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the crystal data sets")
     parser.add_argument("--peer-python", type=Path, help="interpreter that has the other codes")
-    parser.add_argument("--readme", type=Path, help="page whose throughput table is replaced")
+    parser.add_argument("--page", type=Path, help="page whose throughput table is replaced")
     options = parser.parse_args(arguments)
     if options.turns is None:
         options.turns = 1 if options.quick else 5

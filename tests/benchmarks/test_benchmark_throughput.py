@@ -81,7 +81,7 @@ def test_quick_run_without_peers_and_data(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- throughput -->\nold\n<!-- throughput -->\nafter\n")
     arguments = ["--quick", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]
-    throughput.run(throughput.parse([*arguments, "--readme", str(page)]))
+    throughput.run(throughput.parse([*arguments, "--page", str(page)]))
 
     record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
     results = record["results"]

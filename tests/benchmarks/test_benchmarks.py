@@ -54,7 +54,7 @@ def test_quick_run_without_peers_and_data(tmp_path: Path, monkeypatch: pytest.Mo
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- speed -->\nold\n<!-- speed -->\nafter\n")
     arguments = ["--quick", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]
-    lattice_sums.run(lattice_sums.parse([*arguments, "--readme", str(page)]))
+    lattice_sums.run(lattice_sums.parse([*arguments, "--page", str(page)]))
 
     record = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
     results = record["results"]
