@@ -77,9 +77,7 @@ def _origin(card: ModelCard, names: list[str]) -> str:
     what = f"one {network}" if card.members == 1 else f"{card.members} {network}s"
     initial = training.get("initial")
     start = (
-        f", starting from `{initial['card']}` ([how](property-prediction.md))"
-        if initial
-        else ""
+        f", starting from `{initial['card']}` ([how](property-prediction.md))" if initial else ""
     )
     return (
         f"- {', '.join(names)}: {what} of {card.network.features} features, {hours:.2f} hours of "

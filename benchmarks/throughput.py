@@ -11,7 +11,7 @@ one); without it they are left out.
 
 A training step is: forward, mean absolute error, backward, AdamW. Ratios are medians of the ratios
 turn by turn. Writes ``run.json`` (command, commit, seed, machine, versions, date, hours, all
-results), ``table.csv`` (one number a line) and ``table.md``; ``--page docs/speed.md`` puts that table
+results), ``table.csv`` (one number a line) and ``table.md``; ``--page docs/speed.md`` puts it
 between the marks ``<!-- throughput -->`` of that page.
 """
 

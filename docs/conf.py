@@ -24,3 +24,5 @@ exclude_patterns = ["_build", "_extensions"]
 
 html_theme = "furo"
 html_title = "Madelung"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]

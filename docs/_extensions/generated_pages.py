@@ -64,7 +64,21 @@ def reference_of_commands() -> str:
     text = answer.stdout.partition("\n")[2]  # the page has a title of its own
     text = re.sub(r'<span style="font-weight: bold">(.*?)</span>', r"**\1**", text)
     # Lines of a help text that stand apart and are indented are lines of code.
-    return re.sub(r"(?:^  \S.*\n\n?)+", _as_code, text, flags=re.MULTILINE)
+    text = re.sub(r"(?:^  \S.*\n\n?)+", _as_code, text, flags=re.MULTILINE)
+    return _with_whole_summaries(text)
+
+
+def _with_whole_summaries(text: str) -> str:
+    """Put the first sentences of commands where lists have their beginnings alone."""
+    summaries = dict(re.findall(r"^#+ `(.+)`\n\n(.+)$", text, flags=re.MULTILINE))
+    lines, owner = [], "madelung"
+    for line in text.splitlines():
+        if heading := re.match(r"#+ `(.+)`", line):
+            owner = heading[1]
+        elif entry := re.match(r"\* `(\w[\w-]*)`: ", line):
+            line = f"{entry[0]}{summaries[f'{owner} {entry[1]}']}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _as_code(match: re.Match[str]) -> str:
