@@ -79,6 +79,13 @@ def test_pages_load_nothing_from_the_network() -> None:
         assert not re.search(r"\bcdn\b|<script|!\[[^]]*\]\(https?:", text), page
 
 
+def test_displayed_equations_have_no_rows() -> None:
+    """Sphinx wraps rows of backslashes in an environment without tags; `cr` ends a row as well."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        for equation in re.findall(r"\$\$(.+?)\$\$", page.read_text(encoding="utf-8"), re.DOTALL):
+            assert "\\\\" not in equation, f"{page}: {equation}"
+
+
 BUILT = ROOT / "docs" / "_build" / "html"
 
 
