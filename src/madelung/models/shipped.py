@@ -1,10 +1,10 @@
-"""Models that come with the package, and models by name or path."""
+"""Models that come with the package ``madelung-models``, and models by name or path."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SHIPPED_MODELS", "ShippedModel", "load", "model_folder"]
 
+_PACKAGE = "madelung_models"
+
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model that comes with the package.
+    """A model that comes with the package ``madelung-models``.
 
     Parameters
     ----------
     name
         What it is asked for by.
     folder
-        Its folder inside the package.
+        Its folder inside that package.
     target
         The target it gives.
     """
@@ -64,16 +66,32 @@ def model_folder(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
     Raises
     ------
     ModelError
-        If there is neither.
+        If there is neither, or the package with the shipped models is not installed.
     """
     for model in SHIPPED_MODELS:
         if model.name == name:
-            return Path(str(files(__package__) / "weights" / model.folder)), model.target
+            return _shipped_folder(model), model.target
     for place in (Path(name), Path(name) / "model"):
         if (place / CARD_FILE).is_file():
             return place, None
     known = ", ".join(model.name for model in SHIPPED_MODELS)
     raise ModelError(f"there is no model {str(name)!r}; give a folder, or one of {known}")
+
+
+def _shipped_folder(model: ShippedModel) -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"the model {model.name!r} is in the package madelung-models, which is not installed: "
+            "pip install madelung-models (from a checkout: pip install ./weights)"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / model.folder
+    if not folder.is_dir():
+        raise ModelError(
+            f"{folder}: not there, so the installed madelung-models is not the one for this "
+            "version of Madelung: pip install --upgrade madelung-models"
+        )
+    return folder
 
 
 def load(name: str | os.PathLike[str], *, target: str | None = None) -> CrystalModel:
@@ -93,7 +111,8 @@ def load(name: str | os.PathLike[str], *, target: str | None = None) -> CrystalM
     Raises
     ------
     ModelError
-        If there is no such model or target, or a file is missing or damaged.
+        If there is no such model or target, a file is missing or damaged, or a shipped name is
+        given and the package ``madelung-models`` is not installed.
     """
     from madelung.models.model import CrystalModel
 

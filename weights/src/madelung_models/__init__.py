@@ -1,0 +1,3 @@
+"""Trained models for Madelung: one folder each, with ``card.json`` and ``weights.safetensors``."""
+
+__version__ = "0.1.0"
