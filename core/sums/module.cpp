@@ -34,18 +34,17 @@ using Output = nb::ndarray<nb::numpy, double, nb::ndim<dimensions>, nb::c_contig
 
 // Memory for an array. Large ones ask for large pages: touching each small page once would cost as much as some sums.
 double* allocate(std::size_t count) {
-  constexpr std::size_t large_page = std::size_t{1} << 21;
   const std::size_t bytes = count * sizeof(double);
   void* memory = nullptr;
-  if (bytes < 2 * large_page) {
-    memory = std::malloc(bytes > 0 ? bytes : 1);
-  } else {
+#if defined(__linux__)
+  constexpr std::size_t large_page = std::size_t{1} << 21;
+  if (bytes >= 2 * large_page) {
     const std::size_t whole = (bytes + large_page - 1) / large_page * large_page;
     memory = std::aligned_alloc(large_page, whole);
-#if defined(__linux__)
     if (memory != nullptr) madvise(memory, whole, MADV_HUGEPAGE);
-#endif
   }
+#endif
+  if (memory == nullptr) memory = std::malloc(bytes > 0 ? bytes : 1);
   if (memory == nullptr) throw std::bad_alloc();
   return static_cast<double*>(memory);
 }

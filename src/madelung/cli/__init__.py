@@ -52,7 +52,6 @@ app = typer.Typer(
     cls=_Commands,
     name="madelung",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -79,7 +78,7 @@ def common(
 def main() -> None:
     """Run the command; errors that Madelung raises on purpose become one line on stderr."""
     try:
-        app()
+        app(prog_name="madelung")
     except MadelungError as problem:
         print(f"madelung: {problem}", file=sys.stderr)
         raise SystemExit(1) from None
