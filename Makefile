@@ -32,7 +32,8 @@ MODELS_WHEEL = $$(echo $(WHEELS)/madelung_models-*.whl)
 SOURCES := $(shell find src core weights -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null) \
 	pyproject.toml CMakeLists.txt README.md constraints/cpu.txt
 FAST_TESTS := tests/test_complete_sums.py tests/test_crystal.py tests/test_io.py tests/test_cli.py \
-	tests/test_models.py tests/test_shipped_models.py tests/test_training.py tests/test_gradients.py
+	tests/test_models.py tests/test_shipped_models.py tests/test_sumnet.py tests/test_gradients.py \
+	tests/test_packaging.py tests/test_training.py::test_it_learns
 
 .PHONY: demo train test test-lowest test-newest lint docs wheel clean
 
@@ -120,10 +121,13 @@ $(VENV)/.installed-test: $(WHEELS)/.built
 $(VENV)/.installed-docs: $(WHEELS)/.built
 	$(call install,[docs],$(PINNED))
 
-TEST_TOOLS := pytest pytest-timeout pytest-xdist hypothesis mpmath
+TEST_TOOLS := pytest pytest-timeout pytest-xdist hypothesis mpmath \
+	python-flint tensorboard
 
 $(VENV)/.installed-lowest: $(WHEELS)/.built constraints/lowest.txt
 	$(call install,,-c constraints/lowest.txt $(TEST_TOOLS))
 
+# (The newest PyTorch may be one that has no build for the CPU alone where packages come from.)
 $(VENV)/.installed-newest: $(WHEELS)/.built
-	$(call install,,--upgrade $(TEST_TOOLS))
+	grep '^torch==' constraints/cpu.txt > $(VENV)/torch.txt
+	$(call install,,--upgrade --upgrade-strategy eager -c $(VENV)/torch.txt $(TEST_TOOLS))

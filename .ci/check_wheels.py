@@ -39,7 +39,9 @@ def main(folder: Path) -> None:
     """Check all wheels of a folder."""
     wheels = sorted(folder.glob("*.whl"))
     if len(wheels) != 2:
-        sys.exit(f"{folder}: two wheels are expected, of code and of models; there are {len(wheels)}")
+        sys.exit(
+            f"{folder}: two wheels are expected, of code and of models; there are {len(wheels)}"
+        )
     bad = False
     for wheel in wheels:
         print(f"{wheel.stat().st_size / 1e6:6.2f} MB  {wheel.name}")

@@ -75,6 +75,7 @@ def test_everything_that_is_a_crystal_can_be_predicted(folder: Path) -> None:
     model = md.load(folder)
     expected = model.predict(md.example("NaCl"))
     atoms = md.example("NaCl").to_ase()
+    pytest.importorskip("pymatgen.core", reason="needs the extra pymatgen")
     structure = md.example("NaCl").to_pymatgen()
     for crystal in (example_path("NaCl"), str(example_path("NaCl")), atoms, structure):
         assert model.predict(crystal).value == pytest.approx(expected.value, abs=1e-5)
