@@ -1,4 +1,4 @@
-"""Print the sizes of the wheels in a folder, and end with an error if one is not as it should be."""
+"""Print the sizes of the wheels in a folder; end with an error if one is not as it should be."""
 
 from __future__ import annotations
 
