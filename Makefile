@@ -31,9 +31,9 @@ CODE_WHEEL = $$(echo $(WHEELS)/madelung-[0-9]*.whl)
 MODELS_WHEEL = $$(echo $(WHEELS)/madelung_models-*.whl)
 SOURCES := $(shell find src core weights -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null) \
 	pyproject.toml CMakeLists.txt README.md constraints/cpu.txt
-FAST_TESTS := tests/test_complete_sums.py tests/test_crystal.py tests/test_io.py tests/test_cli.py \
-	tests/test_models.py tests/test_shipped_models.py tests/test_sumnet.py tests/test_gradients.py \
-	tests/test_packaging.py tests/test_training.py::test_it_learns
+FAST_TESTS := tests/sums/test_complete_sums.py tests/sums/test_gradients.py tests/crystals tests/cli/test_cli.py \
+	tests/models/test_models.py tests/models/test_shipped_models.py tests/models/test_sumnet.py \
+	tests/test_packaging.py tests/training/test_training.py::test_it_learns
 
 .PHONY: demo train test test-lowest test-newest lint docs wheel clean
 

@@ -1,7 +1,7 @@
 """Write the stubs of the compiled modules, after a change of what they offer Python.
 
     pip install nanobind ruff
-    python core/write_stubs.py        # with the modules built and madelung importable
+    python core/generate/write_stubs.py        # with the modules built and madelung importable
 
 nanobind knows the signatures; shapes, which type checkers do not read, are left out, and ruff
 breaks the lines.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nanobind.stubgen
 
-FOLDER = Path(__file__).resolve().parent.parent / "src" / "madelung"
+FOLDER = Path(__file__).resolve().parents[2] / "src" / "madelung"
 MODULES = ("_core", "_spline_meam", "_uf3")
 SHAPE = re.compile(r"Annotated\[(NDArray\[numpy\.\w+\]), dict\([^\]]*?\)\]")
 
