@@ -12,11 +12,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from madelung.native_core import native_core
+from places import ROOT
 
 import madelung as md
-from madelung.native_core import native_core
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGE = Path(md.__file__).parent
 PYTORCH = "https://download.pytorch.org/whl/cpu"
