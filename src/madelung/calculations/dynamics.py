@@ -26,7 +26,15 @@ from madelung.calculations.integrators import (
 from madelung.calculations.preparation import calculator_of, crystal_of, prepare_atoms
 from madelung.calculations.writing import write_structure
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import BLUE, GREY, new_figure, write_figure
+from madelung.common.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    in_style,
+    new_figure,
+    save_figure,
+    subscripts,
+)
 from madelung.common.interruption import Interruption
 from madelung.common.outputs import write_json
 from madelung.common.progress import watched
@@ -107,9 +115,10 @@ class DynamicsResult:
         """Write ``md.json``, ``md.png`` and ``final.extxyz`` beside the log and the trajectory."""
         out = Path(folder)
         write_structure(out / "final.extxyz", self.crystal)
-        write_figure(out / "md.png", self.plot())
+        save_figure(self.plot(), out / "md.png")
         write_json(out / "md.json", self.as_object())
 
+    @in_style
     def plot(self) -> Figure:
         """Draw temperature and conserved (or else potential) energy over time."""
         figure = new_figure(5.0, 4.4)
@@ -117,9 +126,17 @@ class DynamicsResult:
         times = 1e-3 * self.column("time_fs")
         upper.plot(times, self.column("temperature_K"), color=BLUE)
         upper.set(ylabel="temperature (K)")
+        upper.set_title(
+            f"{subscripts(self.crystal.formula)}, {len(self.crystal)} atoms, "
+            f"{self.settings.ensemble.upper()}"
+        )
+        if self.settings.ensemble != "nve":
+            wanted = self.settings.temperature
+            upper.axhline(wanted, color=GREY, linewidth=0.8, label=f"thermostat: {wanted:g} K")
+            upper.legend()
         name = "potential" if np.isnan(self.column("conserved_eV")).any() else "conserved"
         energies = self.column(f"{name}_eV") / len(self.crystal)
-        lower.plot(times, 1e3 * (energies - energies[0]), color=GREY)
+        lower.plot(times, 1e3 * (energies - energies[0]), color=ORANGE)
         lower.set(xlabel="time (ps)", ylabel=f"{name} energy\nabove the first (meV/atom)")
         return figure
 

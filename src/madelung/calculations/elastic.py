@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from madelung.calculations.preparation import crystal_of, prepare_atoms
 from madelung.calculations.relax import relax
+from madelung.common.axes import write_numbers
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import new_figure, write_figure
+from madelung.common.figures import in_style, new_figure, save_figure, subscripts
 from madelung.common.outputs import write_json, write_rows
 from madelung.common.progress import watched
 from madelung.common.units import GIGAPASCAL
@@ -130,20 +131,22 @@ class ElasticResult:
             for name, row in zip(_NAMES, self.constants, strict=True)
         ]
         write_rows(out / "elastic.csv", rows)
-        write_figure(out / "elastic.png", self.plot())
+        save_figure(self.plot(), out / "elastic.png")
         write_json(out / "elastic.json", self.as_object())
 
+    @in_style
     def plot(self) -> Figure:
         """Draw the matrix."""
-        figure = new_figure(4.4, 3.8)
+        figure = new_figure(4.8, 3.9)
         axes = figure.subplots()
         limit = float(np.abs(self.constants).max())
-        axes.imshow(self.constants, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        for (row, column), value in np.ndenumerate(self.constants):
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8)
+        image = axes.imshow(self.constants, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        write_numbers(axes, self.constants, image, 3.2, decimals=1)
+        figure.colorbar(image, ax=axes, label="elastic constant (GPa)")
         axes.set_xticks(range(6), _NAMES)
         axes.set_yticks(range(6), _NAMES)
-        axes.set_title("elastic constants (GPa)", fontsize=9)
+        axes.set(xlabel="strain", ylabel="stress")
+        axes.set_title(f"elastic constants of {subscripts(self.crystal.formula)}")
         return figure
 
 

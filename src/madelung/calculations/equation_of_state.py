@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from madelung.calculations.preparation import prepare_atoms
 from madelung.calculations.relax import relax
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import BLUE, ORANGE, new_figure, write_figure
+from madelung.common.figures import BLUE, ORANGE, in_style, new_figure, save_figure, subscripts
 from madelung.common.outputs import write_json, write_rows
 from madelung.common.progress import watched
 from madelung.common.units import GIGAPASCAL
@@ -98,18 +98,31 @@ class EquationOfState:
             for v, e in zip(self.volumes, self.energies, strict=True)
         ]
         write_rows(out / "eos.csv", rows)
-        write_figure(out / "eos.png", self.plot())
+        save_figure(self.plot(), out / "eos.png")
         write_json(out / "eos.json", self.as_object())
 
+    @in_style
     def plot(self) -> Figure:
         """Draw the points and the fit."""
         figure = new_figure()
         axes = figure.subplots()
         fine = np.linspace(self.volumes.min(), self.volumes.max(), 200)
-        axes.plot(fine / self.atoms, self(fine) / self.atoms, color=BLUE)
-        axes.plot(self.volumes / self.atoms, self.energies / self.atoms, "o", color=ORANGE)
+        axes.plot(
+            fine / self.atoms,
+            self(fine) / self.atoms,
+            color=BLUE,
+            label="Birch–Murnaghan fit",
+        )
+        axes.plot(
+            self.volumes / self.atoms, self.energies / self.atoms, "o", color=ORANGE,
+            label=f"calculated ({len(self.volumes)} volumes)",
+        )  # fmt: skip
         axes.set(xlabel="volume (Å³/atom)", ylabel="energy (eV/atom)")
-        axes.set_title(f"B0 = {self.bulk_modulus:.2f} GPa, B0' = {self.derivative:.2f}", fontsize=9)
+        axes.legend()
+        axes.set_title(
+            f"{subscripts(self.formula)}: V₀ = {self.volume / self.atoms:.2f} Å³/atom, "
+            f"B₀ = {self.bulk_modulus:.2f} GPa, B₀′ = {self.derivative:.2f}"
+        )
         return figure
 
 

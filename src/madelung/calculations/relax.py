@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from madelung.calculations.preparation import crystal_of, prepare_atoms
 from madelung.calculations.writing import write_structure
+from madelung.common.axes import integer_ticks, log_scale, twin_axes
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import BLUE, ORANGE, new_figure, write_figure
+from madelung.common.figures import BLUE, ORANGE, in_style, new_figure, save_figure, subscripts
 from madelung.common.outputs import write_json, write_rows
 from madelung.common.progress import watched
 from madelung.common.units import GIGAPASCAL
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["RelaxationResult", "relax"]
 
 OPTIMISERS = ("bfgs", "fire")
+# Largest force in eV/Å that is but rounding.
+_NO_FORCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +84,30 @@ class RelaxationResult:
         out = Path(folder)
         write_structure(out / "relaxed.extxyz", self.crystal)
         write_rows(out / "steps.csv", self.steps)
-        write_figure(out / "relax.png", self.plot())
+        save_figure(self.plot(), out / "relax.png")
         write_json(out / "relax.json", self.as_object())
 
+    @in_style
     def plot(self) -> Figure:
         """Draw energy and largest force over the steps."""
-        figure = new_figure()
+        figure = new_figure(5.2, 3.4)
         axes = figure.subplots()
         steps = [row["step"] for row in self.steps]
         energies = np.array([row["energy"] for row in self.steps]) / len(self.crystal)
-        axes.plot(steps, 1e3 * (energies - energies[-1]), color=BLUE)
+        axes.plot(steps, 1e3 * (energies - energies[-1]), color=BLUE, marker=".")
         axes.set(xlabel="step", ylabel="energy above the last (meV/atom)")
-        right = axes.twinx()
-        right.plot(steps, [max(row["largest_force"], 1e-12) for row in self.steps], color=ORANGE)
-        right.set(ylabel="largest force (eV/Å)", yscale="log")
+        integer_ticks(axes.xaxis)
+        forces = np.array([row["largest_force"] for row in self.steps])
+        title = f"relaxation of {subscripts(self.crystal.formula)}"
+        if (forces < _NO_FORCE).all():
+            axes.set_title(f"{title}: the forces are zero by symmetry")
+            return figure
+        axes.set_title(title)
+        right = twin_axes(axes, BLUE, ORANGE)
+        # Rounding alone would stretch the scale over many decades.
+        right.plot(steps, np.where(forces < _NO_FORCE, np.nan, forces), ".-", color=ORANGE)
+        right.set(ylabel="largest force (eV/Å)")
+        log_scale(right.yaxis)
         return figure
 
 

@@ -13,7 +13,7 @@ from madelung.calculations.preparation import crystal_of, prepare_atoms
 from madelung.calculations.relax import RelaxationResult, relax
 from madelung.calculations.writing import write_structure
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import write_figure
+from madelung.common.figures import in_style, save_figure, subscripts
 from madelung.common.outputs import write_json, write_rows
 from madelung.crystals.crystal import Crystal
 
@@ -80,12 +80,18 @@ class VacancyResult:
         out = Path(folder)
         write_structure(out / "vacancy.extxyz", self.relaxation.crystal)
         write_rows(out / "steps.csv", self.relaxation.steps)
-        write_figure(out / "vacancy.png", self.plot())
+        save_figure(self.plot(), out / "vacancy.png")
         write_json(out / "vacancy.json", self.as_object())
 
+    @in_style
     def plot(self) -> Figure:
         """Draw energy and largest force while the atoms relax."""
-        return self.relaxation.plot()
+        figure = self.relaxation.plot()
+        figure.axes[0].set_title(
+            f"{subscripts(self.perfect.formula)} without one {self.symbol}: {self.energy:.3f} eV "
+            f"({self.unrelaxed_energy:.3f} eV unrelaxed)"
+        )
+        return figure
 
 
 def vacancy_energy(

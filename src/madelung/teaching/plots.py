@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.axes import log_colourbar, log_scale
+from madelung.common.figures import COLOURS, in_style, new_figure
 from madelung.teaching.choice import UNKNOWN, Choice
 
 if TYPE_CHECKING:
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_learning_curves", "plot_map", "short_name"]
 
-_COLOURS = (
-    "#1f5fa8", "#d9772b", "#3a8a4d", "#b3344a", "#7a54a8", "#2aa5a0", "#c9a227", "#8c5a3c",
-)  # fmt: skip
 _OTHERS, _NONE, _UNKNOWN = "#a9a9a9", "#000000", "#e4e4e4"
 _MILLI = 1000.0
 _LEAST = 0.1
@@ -34,6 +33,7 @@ def short_name(teacher: str) -> str:
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
 
+@in_style
 def plot_map(places: NDArray[np.float64], choice: Choice) -> Figure:
     """Draw configurations in a plane: their best teacher, and how far off it is.
 
@@ -44,10 +44,8 @@ def plot_map(places: NDArray[np.float64], choice: Choice) -> Figure:
     choice
         The best teacher of each.
     """
-    from matplotlib.figure import Figure
-
     plane = places if places.shape[1] > 1 else np.hstack([places, np.zeros_like(places)])
-    figure = Figure(figsize=(12.0, 5.6), layout="constrained")
+    figure = new_figure(11.4, 5.6)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     _draw_teachers(figure, left, plane, choice)
     _draw_errors(figure, right, plane, choice)
@@ -62,12 +60,12 @@ def _draw_teachers(figure: Figure, axis: Any, plane: NDArray[np.float64], choice
     counts = Counter(choice.classes[choice.classes != UNKNOWN].tolist())
     counts.pop(len(choice.teachers), None)
     ranked = [number for number, _ in counts.most_common()]
-    shown, others = ranked[: len(_COLOURS)], ranked[len(_COLOURS) :]
+    shown, others = ranked[: len(COLOURS)], ranked[len(COLOURS) :]
     parts = [
         (choice.classes == UNKNOWN, "no reference energy", _UNKNOWN, "."),
         *(
             (choice.classes == number, short_name(choice.teachers[number]), colour, ".")
-            for number, colour in zip(shown, _COLOURS, strict=False)
+            for number, colour in zip(shown, COLOURS, strict=False)
         ),
         (np.isin(choice.classes, others), f"{len(others)} others", _OTHERS, "."),
         (choice.classes == len(choice.teachers), "none", _NONE, "x"),
@@ -88,7 +86,7 @@ def _draw_teachers(figure: Figure, axis: Any, plane: NDArray[np.float64], choice
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1.0)
-    axis.set_title("who is best", fontsize=10)
+    axis.set_title(f"who is best ({total:,} configurations with a reference energy)")
 
 
 def _draw_errors(figure: Figure, axis: Any, plane: NDArray[np.float64], choice: Choice) -> None:
@@ -107,26 +105,31 @@ def _draw_errors(figure: Figure, axis: Any, plane: NDArray[np.float64], choice: 
         *plane[known][order].T, c=values[order], s=(0.6 * size) ** 2, cmap="viridis_r",
         linewidths=0.0, norm=norm, rasterized=True,
     )  # fmt: skip
-    figure.colorbar(drawn, ax=axis, label="error of the best teacher (meV/atom)", shrink=0.9)
-    axis.set_title("how good the best is", fontsize=10)
+    bar = figure.colorbar(drawn, ax=axis, label="error of the best teacher (meV/atom)", shrink=0.9)
+    log_colourbar(bar, float(norm.vmin or _LEAST), float(norm.vmax or _LEAST))
+    axis.set_title("how good the best is")
 
 
-def plot_learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+@in_style
+def plot_learning_curves(rows: Sequence[Mapping[str, Any]], tested: int) -> Figure:
     """Draw test errors over the number of labelled configurations, a line for each way.
 
     Parameters
     ----------
     rows
         Those of :func:`~madelung.teach_networks`.
+    tested
+        How many configurations the errors were measured on.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    figure = new_figure(7.6, 3.4)
     columns = (("energy_rmse", "energy RMSE (meV/atom)"), ("force_rmse", "force RMSE (eV/Å)"))
     for axis, (name, label) in zip(figure.subplots(1, 2), columns, strict=True):
         for method in dict.fromkeys(row["method"] for row in rows):
             own = sorted((row["labelled"], row[name]) for row in rows if row["method"] == method)
             axis.plot(*zip(*own, strict=True), "o-", label=method)
-        axis.set(xlabel="labelled configurations", ylabel=label, xscale="log", yscale="log")
-    axis.legend(frameon=False)
+        axis.set(xlabel="labelled configurations", ylabel=label)
+        log_scale(axis.xaxis)
+        log_scale(axis.yaxis)
+    axis.legend()
+    figure.suptitle(f"errors on {tested:,} test configurations")
     return figure

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.figures import write_figure
+from madelung.common.figures import save_figure
 from madelung.common.outputs import plain, whole_file
 from madelung.common.progress import counted
 from madelung.forcefields.reference.configurations import Configuration
@@ -105,7 +105,7 @@ def report_teachers(
     with whole_file(out / "report.json") as temporary:
         text = json.dumps(plain(results), indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
-    write_figure(out / "map.png", plot_map(places, choice))
+    save_figure(plot_map(places, choice), out / "map.png")
     return TeacherReport(choice, mixture, results, out)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.figures import write_figure
+from madelung.common.figures import save_figure
 from madelung.common.outputs import whole_file
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.potential import NeuralForceField
@@ -122,7 +122,8 @@ def teach_networks(
             pretrained = lesson.pretrained
     with whole_file(out / RESULTS) as temporary:
         temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    write_figure(out / "learning_curves.png", plot_learning_curves(rows))
+    tested = len(_task(configurations, labels, parts, fractions[0], settings.seed).test)
+    save_figure(plot_learning_curves(rows, tested), out / "learning_curves.png")
     return TeachingResult(rows, out)
 
 

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.figures import BLUE, GREY, ORANGE, unit_text
+from madelung.common.axes import ParitySeries, draw_parity
+from madelung.common.figures import BLUE, GREY, ORANGE, in_style, new_figure, unit_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_errors"]
 
+_PARTS = {"train": "training", "val": "validation"}
 
+
+@in_style
 def plot_errors(
     title: str,
     unit: str,
     truths: NDArray[np.float64],
     predictions: NDArray[np.float64],
     uncertainties: NDArray[np.float64],
+    part: str,
 ) -> Figure:
     """Draw predictions against true values, residuals, and stated against true errors.
 
@@ -34,23 +39,23 @@ def plot_errors(
         (n,) values.
     uncertainties
         (n,) stated half-widths that hold 68 % of the errors.
+    part
+        What they were measured on: "test", "val" or "train".
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12.6, 3.8), layout="constrained")
+    figure = new_figure(11.4, 4.0)
     parity, residual, calibration = figure.subplots(1, 3)
     errors = predictions - truths
-    low = float(min(truths.min(), predictions.min()))
-    high = float(max(truths.max(), predictions.max()))
-    parity.plot([low, high], [low, high], color=GREY, linewidth=0.8)
-    parity.scatter(truths, predictions, s=6, alpha=0.4, color=BLUE, linewidths=0)
-    parity.set(xlabel=f"true{unit_text(unit)}", ylabel=f"predicted{unit_text(unit)}")
-    parity.set_title(f"{title}: MAE {np.abs(errors).mean():.4g} {unit}, {len(errors)} crystals",
-                     fontsize=9)  # fmt: skip
+    measured_on = _PARTS.get(part, part)
+    draw_parity(parity, [ParitySeries(measured_on, truths, predictions)], "value", unit)
     residual.axhline(0.0, color=GREY, linewidth=0.8)
-    residual.scatter(truths, errors, s=6, alpha=0.4, color=BLUE, linewidths=0)
-    residual.set(xlabel=f"true{unit_text(unit)}", ylabel=f"predicted - true{unit_text(unit)}")
+    residual.scatter(truths, errors, s=6, alpha=0.4, color=BLUE, linewidths=0, rasterized=True)
+    residual.set(
+        xlabel=f"reference value{unit_text(unit)}",
+        ylabel=f"predicted − reference{unit_text(unit)}",
+        title=f"{measured_on}, mean {errors.mean():.3g}{' ' if unit else ''}{unit}",
+    )
     _draw_calibration(calibration, np.abs(errors), uncertainties, unit)
+    figure.suptitle(f"{title}: {len(errors):,} crystals, {measured_on}")
     return figure
 
 
@@ -63,12 +68,15 @@ def _draw_calibration(
     stated = [uncertainties[part].mean() for part in groups]
     found = [np.quantile(errors[part], 0.68) for part in groups]
     largest = max(*stated, *found, 1e-12)
-    axis.plot([0, largest], [0, largest], color=GREY, linewidth=0.8)
-    axis.plot(stated, found, "o-", color=ORANGE, markersize=4)
+    end = 1.06 * largest
+    axis.plot([0, end], [0, end], color=GREY, linewidth=0.8, label="stated is true")
+    axis.plot(stated, found, "o-", color=ORANGE, label=f"{len(groups)} groups of crystals")
+    axis.legend()
     axis.set(
         xlabel=f"stated uncertainty{unit_text(unit)}",
         ylabel=f"68 % of errors below{unit_text(unit)}",
-        xlim=(0, None),
-        ylim=(0, None),
+        xlim=(0.0, end),
+        ylim=(0.0, end),
+        aspect="equal",
     )
-    axis.set_title("calibration, tenths of the crystals", fontsize=9)
+    axis.set_title("calibration")

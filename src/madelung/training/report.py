@@ -51,6 +51,8 @@ class EvaluationReport:
         Errors of published models on the same crystals, if these are known.
     seen_in_training
         Whether the data set's part contains crystals that the model may have been trained on.
+    part
+        What was measured: "train", "val", "test", or "all" crystals.
     """
 
     target: str
@@ -64,6 +66,7 @@ class EvaluationReport:
     worst: list[dict[str, Any]]
     published: dict[str, float]
     seen_in_training: bool
+    part: str
 
     def as_object(self) -> dict[str, Any]:
         """Return what stands in the JSON output."""
@@ -184,6 +187,7 @@ def _report(
         published=published_errors(target, ids),
         seen_in_training=store.fingerprint == model.card.training.get("fingerprint")
         and part == "train",
+        part=part,
     )
 
 
@@ -241,6 +245,7 @@ def save_report(report: EvaluationReport, folder: Path) -> None:
         for name, *numbers in zip(report.ids, *arrays, strict=True):
             writer.writerow([name, *(f"{number:.7g}" for number in numbers)])
     figure = plot_errors(
-        report.target, report.unit, report.truths, report.predictions, report.uncertainties
-    )
+        report.target, report.unit, report.truths, report.predictions, report.uncertainties,
+        report.part,
+    )  # fmt: skip
     save_figure(figure, folder / f"{stem}.png")

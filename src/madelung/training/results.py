@@ -222,17 +222,19 @@ def _draw(
     from madelung.training.plots import plot_errors
 
     units = {card.name: card.unit for card in model.card.targets}
-    save_figure(plot_history(progress.history, units), folder / "history.png")
+    measured_on = {name: f"{len(parts['val'].known(name)):,} crystals" for name in units}
+    save_figure(plot_history(progress.history, units, measured_on), folder / "history.png")
     for column, card in enumerate(model.card.targets):
         for part in ("test", "val"):
             rows = parts[part].known(card.name)
             if len(rows):
                 evaluation = parts[part]
                 figure = plot_errors(
-                    f"{card.name}, {part}",
+                    card.name,
                     card.unit,
                     evaluation.truths[rows, column],
                     evaluation.predictions[rows, column],
                     card.factor_68 * evaluation.expected_errors[rows, column],
+                    part,
                 )
                 save_figure(figure, folder / f"{part}-{card.name}.png")

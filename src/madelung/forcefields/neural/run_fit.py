@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.figures import save_figure
 from madelung.common.outputs import whole_file
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
@@ -218,7 +219,7 @@ def _train_member(
         run = NeuralTraining(model, training, validation, spread, course, folder, processes, report)
         run.run(resume=resume and (folder / CHECKPOINT_FILE).exists())
     if processes.is_first:
-        _write_history(folder, run.progress)
+        _write_history(folder, run.progress, len(validation))
     return model
 
 
@@ -234,7 +235,7 @@ def _fresh_model(
     return model, spread
 
 
-def _write_history(folder: Path, progress: Progress) -> None:
+def _write_history(folder: Path, progress: Progress, validated: int) -> None:
     rows = progress.history
     with (
         whole_file(folder / "history.csv") as temporary,
@@ -243,8 +244,8 @@ def _write_history(folder: Path, progress: Progress) -> None:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    with whole_file(folder / "history.png") as temporary:
-        plot_history(rows, _UNITS).savefig(temporary, dpi=150)
+    measured_on = dict.fromkeys(_UNITS, f"{validated:,} configurations")
+    save_figure(plot_history(rows, _UNITS, measured_on), folder / "history.png")
 
 
 def _write(
@@ -252,7 +253,6 @@ def _write(
 ) -> None:
     potential.save(out / POTENTIAL)
     comparison.write(out / "predictions.csv")
-    with whole_file(out / "parity.png") as temporary:
-        plot_parity(comparison).savefig(temporary, dpi=150)
+    save_figure(plot_parity(comparison), out / "parity.png")
     with whole_file(out / "results.json") as temporary:
         temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -40,6 +40,9 @@ class ComparedConfiguration:
         In eV/atom; None without a reference.
     forces, predicted_forces
         (n, 3) in eV/Å; None without a reference.
+    stress, predicted_stress
+        (3, 3) in eV/Å³, positive under tension; both None without a reference, or where the
+        structure is not periodic in three directions.
     """
 
     id: str
@@ -50,6 +53,8 @@ class ComparedConfiguration:
     predicted_energy: float
     forces: NDArray[np.float64] | None
     predicted_forces: NDArray[np.float64]
+    stress: NDArray[np.float64] | None = None
+    predicted_stress: NDArray[np.float64] | None = None
 
     @property
     def force_errors(self) -> NDArray[np.float64]:
@@ -187,6 +192,7 @@ def compare(
             problems.append(f"{item.id}: {problem}")
             continue
         atoms = len(item.crystal)
+        has_stress = item.stress is not None and evaluation.volume > 0.0
         compared.append(
             ComparedConfiguration(
                 id=item.id,
@@ -197,6 +203,8 @@ def compare(
                 predicted_energy=evaluation.energy / atoms,
                 forces=item.forces,
                 predicted_forces=evaluation.forces,
+                stress=item.stress if has_stress else None,
+                predicted_stress=evaluation.stress if has_stress else None,
             )
         )
     return Comparison(compared, problems)

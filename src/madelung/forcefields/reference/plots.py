@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from madelung.common.axes import ParitySeries, draw_parity
+from madelung.common.figures import in_style, new_figure
+from madelung.common.units import GIGAPASCAL
 from madelung.forcefields.reference.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -13,62 +17,78 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_parity"]
 
-_COLOURS = ("#1f5fa8", "#d9772b", "#3a8a4d", "#8a8a8a")
+_MILLI = 1000.0
+# The six different components of a stress.
+_ROWS, _COLUMNS = np.triu_indices(3)
 
 
+@in_style
 def plot_parity(comparison: Comparison) -> Figure:
-    """Draw energies and force components against the reference, one colour for each part.
+    """Draw energies, force components and stresses against the reference, part by part.
+
+    Stresses have a panel if any reference has one, in GPa.
 
     Parameters
     ----------
     comparison
         What was predicted.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.2, 4.3), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for part, colour in zip(comparison.parts, _COLOURS, strict=False):
-        own = comparison.part(part)
-        energies = [
-            (item.energy, item.predicted_energy + own.shift)
-            for item in own.configurations
-            if item.energy is not None
-        ]
-        _scatter(
-            left, np.array(energies).reshape(-1, 2),
-            f"{part}: {own.energy_rmse:.2f} meV/atom", colour,
-        )  # fmt: skip
-        pairs = [
-            np.stack([item.forces.ravel(), item.predicted_forces.ravel()], 1)
-            for item in own.configurations
-            if item.forces is not None
-        ]
-        _scatter(
-            right, np.concatenate([np.zeros((0, 2)), *pairs]),
-            f"{part}: {own.force_rmse:.3f} eV/Å", colour,
-        )  # fmt: skip
-    left.set(xlabel="reference energy (eV/atom)", ylabel="predicted energy (eV/atom)")
-    right.set(xlabel="reference force component (eV/Å)", ylabel="predicted (eV/Å)")
-    for axis in (left, right):
-        axis.axline((0.0, 0.0), slope=1.0, color="black", linewidth=0.6, zorder=0)
-        axis.legend(frameon=False, fontsize=8, title="root mean square error", title_fontsize=8)
-    _fit_view(left, comparison)
+    parts = [comparison.part(name) for name in comparison.parts]
+    stresses = [_stresses(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
+    has_stresses = any(len(one.references) for one in stresses)
+    figure = new_figure(11.4 if has_stresses else 7.6, 4.3)
+    energy, force, *stress = figure.subplots(1, 2 + has_stresses)
+    energies = [_energies(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
+    draw_parity(energy, energies, "energy", "eV/atom", error_unit="meV/atom", error_factor=_MILLI)
+    forces = [_forces(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
+    draw_parity(force, forces, "force component", "eV/Å")
+    if has_stresses:
+        draw_parity(stress[0], stresses, "stress component", "GPa")
+    counts = ", ".join(
+        f"{len(own.configurations):,} of {name}"
+        for name, own in zip(comparison.parts, parts, strict=True)
+    )
+    figure.suptitle(f"configurations: {counts}")
     return figure
 
 
-def _scatter(axis: Any, points: Any, label: str, colour: str) -> None:
-    if len(points):
-        axis.plot(
-            points[:, 0], points[:, 1], ".", markersize=2.5, alpha=0.5, color=colour, label=label,
-            rasterized=True,
-        )  # fmt: skip
+def _energies(name: str, own: Comparison) -> ParitySeries:
+    return _series(
+        name,
+        (
+            (np.array([item.energy]), np.array([item.predicted_energy + own.shift]))
+            for item in own.configurations
+            if item.energy is not None
+        ),
+    )
 
 
-def _fit_view(axis: Any, comparison: Comparison) -> None:
-    """The line through the origin must not widen the range of the energies."""
-    known = [item.energy for item in comparison.configurations if item.energy is not None]
-    if known:
-        margin = 0.05 * (max(known) - min(known)) + 1e-3
-        limits = (min(known) - margin, max(known) + margin)
-        axis.set(xlim=limits, ylim=limits)
+def _forces(name: str, own: Comparison) -> ParitySeries:
+    return _series(
+        name,
+        (
+            (item.forces.ravel(), item.predicted_forces.ravel())
+            for item in own.configurations
+            if item.forces is not None
+        ),
+    )
+
+
+def _stresses(name: str, own: Comparison) -> ParitySeries:
+    return _series(
+        name,
+        (
+            (
+                item.stress[_ROWS, _COLUMNS] / GIGAPASCAL,
+                item.predicted_stress[_ROWS, _COLUMNS] / GIGAPASCAL,
+            )
+            for item in own.configurations
+            if item.stress is not None and item.predicted_stress is not None
+        ),
+    )
+
+
+def _series(name: str, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> ParitySeries:
+    found = list(pairs)
+    references = np.concatenate([np.zeros(0), *(one for one, _ in found)])
+    return ParitySeries(name, references, np.concatenate([np.zeros(0), *(o for _, o in found)]))

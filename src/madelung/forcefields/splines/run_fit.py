@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from madelung.common.figures import save_figure
 from madelung.common.outputs import whole_file
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.configurations import SkippedConfigurations
@@ -102,8 +103,7 @@ def run_meam_fit(
     with whole_file(out / "results.json") as temporary:
         temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")
     for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(shifted)}.items():
-        with whole_file(out / f"{name}.png") as temporary:
-            figure.savefig(temporary, dpi=150)
+        save_figure(figure, out / f"{name}.png")
     return SplineMEAMFitResult(fit, shifted, results, out)
 
 

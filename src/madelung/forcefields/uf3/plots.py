@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.axes import colour_axis, log_scale, twin_axes
+from madelung.common.figures import BLUE, GREY, ORANGE, in_style, new_figure, pages_of
 from madelung.forcefields.uf3.basis import PairFunction, TripletFunction
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 
@@ -20,14 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_learning_curve", "plot_pairs", "plot_triplets", "support_of_pairs"]
 
-_BLUE, _ORANGE, _GREY, _RED = "#1f5fa8", "#d9772b", "#b8b8b8", "#c0392b"
 _POINTS = 400
 # A distance counts as unseen where its splines have this small a part of the largest support.
 _UNSEEN = 1e-8
 _ANGLES = (60.0, 90.0, 120.0, 180.0)
+_COLUMNS = 3
+# A darker grey than that of the shaded support: it is read.
+_SUPPORT = "#5f5f5f"
 
 
-def plot_pairs(equations: NormalEquations, coefficients: NDArray[np.float64]) -> Figure:
+@in_style
+def plot_pairs(equations: NormalEquations, coefficients: NDArray[np.float64]) -> list[Figure]:
     """Draw every V2 over the distance, the support by data, and gaps in the data.
 
     Parameters
@@ -36,29 +41,55 @@ def plot_pairs(equations: NormalEquations, coefficients: NDArray[np.float64]) ->
         Normal equations of the fit.
     coefficients
         Solution of the fit.
-    """
-    from matplotlib.figure import Figure
 
+    Returns
+    -------
+    list of Figure
+        Pages of panels with the same axes.
+    """
     pairs = equations.basis.pairs(coefficients)
-    figure = Figure(figsize=(4.8 * len(pairs), 3.8), layout="constrained")
-    for axis, pair in zip(np.ravel(figure.subplots(1, len(pairs))), pairs, strict=True):
-        distances = np.linspace(pair.knots[0], pair.knots[-1], _POINTS)
-        values = 2.0 * pair(distances)
-        axis.plot(distances, values, color=_BLUE)
-        axis.axhline(0.0, color="black", linewidth=0.5)
-        support = support_of_pairs(equations, pair, distances)
-        depth = max(-3.0 * float(values.min()), 0.3)
-        axis.set(
-            xlabel="distance (Å)", ylabel="energy of a pair (eV)", title=f"V₂ {pair.name}",
-            ylim=(1.3 * min(float(values.min()), -0.05), depth),
-        )  # fmt: skip
-        _shade_gaps(axis, distances, support)
-        other = axis.twinx()
-        other.fill_between(distances, support, color=_GREY, alpha=0.45, linewidth=0)
-        other.set(yscale="log", ylabel="support by force data", ylim=_support_range(support))
-        axis.set_zorder(other.get_zorder() + 1)
-        axis.patch.set_visible(False)
-    return figure
+    distances = [np.linspace(pair.knots[0], pair.knots[-1], _POINTS) for pair in pairs]
+    lowest = min(float(pair(own).min()) for pair, own in zip(pairs, distances, strict=True))
+    low, high = 2.6 * min(lowest, -0.02), max(-6.0 * lowest, 0.3)
+    view = {
+        "xlim": (min(own[0] for own in distances), max(own[-1] for own in distances)),
+        "ylim": (low, high),
+    }
+    figures = []
+    for page in pages_of(pairs):
+        columns = min(_COLUMNS, len(page))
+        rows = -(-len(page) // columns)
+        figure = new_figure(4.2 * columns, 3.1 * rows + 0.3)
+        panels = np.ravel(figure.subplots(rows, columns))
+        for axes, pair in zip(panels, page, strict=False):
+            _draw_pair(axes, pair, equations)
+            axes.set(**view)
+        for axes in panels[len(page) :]:
+            axes.remove()
+        figure.suptitle("pairs, and the support by the training data")
+        figures.append(figure)
+    return figures
+
+
+def _draw_pair(axes: Any, pair: PairFunction, equations: NormalEquations) -> None:
+    distances = np.linspace(pair.knots[0], pair.knots[-1], _POINTS)
+    axes.plot(distances, 2.0 * pair(distances), color=BLUE)
+    axes.axhline(0.0, color="black", linewidth=0.5)
+    support = support_of_pairs(equations, pair, distances)
+    axes.set(xlabel="distance (Å)", ylabel="energy of a pair (eV)", title=f"V₂ {pair.name}")
+    _shade_gaps(axes, distances, support)
+    other = twin_axes(axes, BLUE, _SUPPORT)
+    other.fill_between(distances, support, color=GREY, alpha=0.3, linewidth=0)
+    other.set(ylabel=_support_label(equations), ylim=_support_range(support))
+    log_scale(other.yaxis)
+    colour_axis(other, "right", _SUPPORT)
+    axes.set_zorder(other.get_zorder() + 1)
+    axes.patch.set_visible(False)
+
+
+def _support_label(equations: NormalEquations) -> str:
+    kind = "force" if equations.sums()["forces"].count else "energy"
+    return f"support by {kind} data"
 
 
 def support_of_pairs(
@@ -103,12 +134,13 @@ def _shade_gaps(axis: Any, distances: NDArray[np.float64], support: NDArray[np.f
     if unseen.sum() > 1:
         axis.fill_between(
             distances, 0.0, 1.0, where=unseen, transform=axis.get_xaxis_transform(),
-            color=_RED, alpha=0.15, linewidth=0, label="no data",
+            color=ORANGE, alpha=0.15, linewidth=0, label="no data",
         )  # fmt: skip
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend()
 
 
-def plot_triplets(equations: NormalEquations, coefficients: NDArray[np.float64]) -> Figure | None:
+@in_style
+def plot_triplets(equations: NormalEquations, coefficients: NDArray[np.float64]) -> list[Figure]:
     """Draw slices of every V3: both neighbours at one distance, over distance and angle.
 
     Parameters
@@ -120,20 +152,31 @@ def plot_triplets(equations: NormalEquations, coefficients: NDArray[np.float64])
 
     Returns
     -------
-    Figure or None
-        None for a pair potential. Where no data reach, the map is left blank.
+    list of Figure
+        Pages of panels with the same axes and colours; none for a pair potential. Where no data
+        reach, a map is left blank.
     """
-    from matplotlib.figure import Figure
-
     triplets = equations.basis.triplets(coefficients)
-    if not triplets:
-        return None
-    figure = Figure(figsize=(10.0, 3.8 * len(triplets)), layout="constrained")
-    grid = figure.subplots(len(triplets), 2, squeeze=False)
-    for (left, right), triplet in zip(grid, triplets, strict=True):
-        _draw_map(left, triplet, equations)
-        _draw_slices(right, triplet)
-    return figure
+    maps = [_map(triplet, equations) for triplet in triplets]
+    known = np.concatenate([np.zeros(0), *(one[2][np.isfinite(one[2])] for one in maps)])
+    size = float(np.quantile(np.abs(known), 0.98)) if len(known) else 1.0
+    figures = []
+    for page in pages_of(list(zip(triplets, maps, strict=True)), panels=2):
+        figure = new_figure(8.6, 2.7 * len(page) + 0.4)
+        grid = figure.subplots(len(page), 2, squeeze=False, sharex=True)
+        for (left, right), (triplet, drawn) in zip(grid, page, strict=True):
+            mesh = _draw_map(left, triplet, drawn, size or 1.0)
+            _draw_slices(right, triplet)
+            right.sharey(grid[0, 1])
+        figure.colorbar(
+            mesh, ax=list(grid[:, 0]), label="energy of a triplet (eV)", extend="both", aspect=30
+        )
+        for axes in grid[-1]:
+            axes.set_xlabel("both distances from the centre (Å)")
+        grid[0, 1].legend(title="angle")
+        figure.suptitle("triplets, the centre first; blank: no training data")
+        figures.append(figure)
+    return figures
 
 
 def _isosceles(
@@ -147,7 +190,10 @@ def _isosceles(
     return distances, 2.0 * distances[:, None] * np.sin(np.radians(angles) / 2.0)
 
 
-def _draw_map(axis: Any, triplet: TripletFunction, equations: NormalEquations) -> None:
+def _map(
+    triplet: TripletFunction, equations: NormalEquations
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Distances, angles, and energies of isosceles triplets, NaN where no data reach."""
     angles = np.linspace(20.0, 180.0, 90)
     distances, opposite = _isosceles(triplet, 90, angles)
     values = triplet(distances[:, None], distances[:, None], opposite)
@@ -156,44 +202,48 @@ def _draw_map(axis: Any, triplet: TripletFunction, equations: NormalEquations) -
     seen = TripletFunction(triplet.species, triplet.knots, support)(
         distances[:, None], distances[:, None], opposite
     )
-    shown = np.where(seen > _UNSEEN * support.max(), values, np.nan)
-    size = float(np.nanquantile(np.abs(shown), 0.98)) if np.isfinite(shown).any() else 1.0
+    return distances, angles, np.where(seen > _UNSEEN * support.max(), values, np.nan)
+
+
+def _draw_map(axis: Any, triplet: TripletFunction, drawn: Any, size: float) -> Any:
+    distances, angles, values = drawn
     mesh = axis.pcolormesh(
-        distances, angles, shown.T, cmap="RdBu_r", vmin=-size, vmax=size, rasterized=True
+        distances, angles, values.T, cmap="RdBu_r", vmin=-size, vmax=size, rasterized=True
     )
-    axis.figure.colorbar(mesh, ax=axis, label="energy of a triplet (eV)")
-    axis.set(
-        xlabel="both distances from the centre (Å)", ylabel="angle (degrees)",
-        title=f"V₃ {triplet.name}; blank: no data", facecolor="#eeeeee",
-    )  # fmt: skip
+    axis.set(ylabel="angle (degrees)", title=f"V₃ {triplet.name}", facecolor="#e4e4e4")
+    axis.set_yticks(range(30, 181, 30))
+    return mesh
 
 
 def _draw_slices(axis: Any, triplet: TripletFunction) -> None:
     distances, opposite = _isosceles(triplet, _POINTS, np.array(_ANGLES))
     for column, angle in enumerate(_ANGLES):
         values = triplet(distances, distances, opposite[:, column])
-        axis.plot(distances, values, label=f"{angle:.0f}°", linewidth=1.2)
+        axis.plot(distances, values, label=f"{angle:.0f}°")
     axis.axhline(0.0, color="black", linewidth=0.5)
-    axis.legend(frameon=False, fontsize=8, title="angle", title_fontsize=8)
-    axis.set(xlabel="both distances from the centre (Å)", ylabel="energy of a triplet (eV)")
+    axis.set(ylabel="energy of a triplet (eV)", title=f"V₃ {triplet.name}")
 
 
-def plot_learning_curve(rows: Sequence[dict[str, float]]) -> Figure:
+@in_style
+def plot_learning_curve(rows: Sequence[dict[str, float]], measured_on: str) -> Figure:
     """Draw errors over the number of training configurations.
 
     Parameters
     ----------
     rows
         For each size: "configurations", "energy_rmse" in meV/atom, "force_rmse" in eV/Å.
+    measured_on
+        Which configurations the errors are of.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+    figure = new_figure(7.6, 3.4)
     counts = [row["configurations"] for row in rows]
-    panels = (("energy_rmse", "energy error (meV/atom)"), ("force_rmse", "force error (eV/Å)"))
+    panels = (("energy_rmse", "energy RMSE (meV/atom)"), ("force_rmse", "force RMSE (eV/Å)"))
     for axis, (name, label), colour in zip(
-        figure.subplots(1, 2), panels, (_BLUE, _ORANGE), strict=True
+        figure.subplots(1, 2), panels, (BLUE, ORANGE), strict=True
     ):
         axis.plot(counts, [row[name] for row in rows], "o-", color=colour)
-        axis.set(xlabel="training configurations", ylabel=label, xscale="log", yscale="log")
+        axis.set(xlabel="training configurations", ylabel=label)
+        log_scale(axis.xaxis)
+        log_scale(axis.yaxis)
+    figure.suptitle(f"errors on {measured_on}")
     return figure

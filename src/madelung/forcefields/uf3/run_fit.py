@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.figures import save_pages
 from madelung.common.outputs import whole_file
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.plots import plot_parity
@@ -69,7 +70,7 @@ def run_uf3_fit(
     The folder then holds ``potential.json``, ``potential.uf3`` for LAMMPS where that format can
     hold it, ``results.json``, ``predictions.csv``, ``equations.npz`` from which other fits to the
     same data are had at once, and pictures: ``two_body.png``, ``three_body.png``, ``parity.png``,
-    ``learning_curve.png``.
+    ``learning_curve.png``. Of many pairs or triplets there are more pages, ``two_body-2.png`` …
 
     Parameters
     ----------
@@ -183,13 +184,13 @@ def _draw(
     comparison: Comparison,
     results: dict[str, Any],
 ) -> None:
+    tested = len(comparison.part(TEST).configurations)
+    measured_on = f"{tested:,} test configurations" if tested else "the last part of the training"
     figures = {
         "two_body": plot_pairs(training, coefficients),
         "three_body": plot_triplets(training, coefficients),
-        "parity": plot_parity(comparison),
-        "learning_curve": plot_learning_curve(results["learning_curve"]),
+        "parity": [plot_parity(comparison)],
+        "learning_curve": [plot_learning_curve(results["learning_curve"], measured_on)],
     }
-    for name, figure in figures.items():
-        if figure is not None:
-            with whole_file(out / f"{name}.png") as temporary:
-                figure.savefig(temporary, dpi=150)
+    for name, pages in figures.items():
+        save_pages(pages, out / f"{name}.png")

@@ -9,11 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.figures import save_figure
 from madelung.common.interruption import Interruption
 from madelung.common.outputs import whole_file
 from madelung.common.progress import watched
@@ -22,10 +23,8 @@ from madelung.forcefields.reference.reference_data import TEST, DataFiles
 from madelung.forcefields.uf3.fit import assemble, solved_fit
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.sweep_plots import plot_sweep
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["SweepTrial", "sweep_uf3"]
 
@@ -121,10 +120,10 @@ def sweep_uf3(
             asked.set_user_attr("found", _as_object(found))
             study.tell(asked, [found.score, found.microseconds])
             done = _finished(study)
-            _write(out, done)
+            _write(out, done, len(chosen))
             if interruption.requested:
                 interruption.stop(out)
-    _write(out, done)
+    _write(out, done, len(chosen))
     return done
 
 
@@ -263,7 +262,7 @@ def _finished(study: Any) -> list[SweepTrial]:
     ]
 
 
-def _write(out: Path, trials: Sequence[SweepTrial]) -> None:
+def _write(out: Path, trials: Sequence[SweepTrial], configurations: int) -> None:
     if not trials:
         return
     with whole_file(out / _TABLE) as temporary, temporary.open("w", newline="") as stream:
@@ -281,27 +280,4 @@ def _write(out: Path, trials: Sequence[SweepTrial]) -> None:
     with whole_file(out / _BEST) as temporary:
         content = best.settings.model_dump(mode="json")
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    with whole_file(out / _PICTURE) as temporary:
-        plot_sweep(trials).savefig(temporary, dpi=150)
-
-
-def plot_sweep(trials: Sequence[SweepTrial]) -> Figure:
-    """Draw errors of all trials over their cost, and the front of the efficient ones."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-    panels = (("energy_rmse", "energy error (meV/atom)"), ("force_rmse", "force error (eV/Å)"))
-    front = sorted((trial for trial in trials if trial.efficient), key=lambda t: t.microseconds)
-    for axis, (name, label) in zip(figure.subplots(1, 2), panels, strict=True):
-        axis.plot(
-            [trial.microseconds for trial in trials], [getattr(trial, name) for trial in trials],
-            "o", color="#b8b8b8", markersize=4,
-        )  # fmt: skip
-        axis.plot(
-            [trial.microseconds for trial in front], [getattr(trial, name) for trial in front],
-            "o-", color="#1f5fa8", markersize=5, label="none is better and faster",
-        )  # fmt: skip
-        axis.set(xlabel="time for an atom (µs)", ylabel=label, xscale="log", yscale="log")
-        axis.legend(frameon=False, fontsize=8)
-    figure.suptitle("cross-validation", fontsize=10)
-    return figure
+    save_figure(plot_sweep(trials, configurations), out / _PICTURE)
