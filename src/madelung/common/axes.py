@@ -104,8 +104,8 @@ def draw_parity(
             continue
         many = len(one.references) > _MANY_POINTS
         axes.plot(
-            one.references, one.predictions, ".", color=colour, alpha=0.35 if many else 0.7,
-            markersize=3.0 if many else 5.0, markeredgewidth=0.0, rasterized=many,
+            one.references, one.predictions, "o", color=colour, alpha=0.35 if many else 0.7,
+            markersize=2.0 if many else 3.5, markeredgewidth=0.0, rasterized=many,
             label=_errors_text(one, error_factor, error_unit or unit),
         )  # fmt: skip
     axes.set(
@@ -117,7 +117,10 @@ def draw_parity(
         axis.set_major_locator(MaxNLocator(5))
     if axes.get_legend_handles_labels()[0]:
         # Outside, so that no point lies under it; the pale points get full colour there.
-        legend = axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), markerscale=1.6)
+        legend = axes.legend(
+            loc="lower left", bbox_to_anchor=(-0.04, 1.0), markerscale=1.6, fontsize=7,
+            handlelength=0.8, handletextpad=0.3, borderpad=0.2,
+        )  # fmt: skip
         for handle in legend.legend_handles:
             if handle is not None:
                 handle.set_alpha(1.0)
@@ -128,7 +131,7 @@ def _errors_text(one: ParitySeries, factor: float, unit: str) -> str:
     rmse, mae = float(np.sqrt(np.mean(errors**2))), float(np.mean(np.abs(errors)))
     return (
         f"{one.name}: RMSE {rmse:.3g}, MAE {mae:.3g}{' ' if unit else ''}{unit}"
-        f" ({len(errors):,} values)"
+        f" (n = {len(errors):,})"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.axes import ParitySeries, draw_parity
-from madelung.common.figures import BLUE, GREY, ORANGE, in_style, new_figure, unit_text
+from madelung.common.figures import BLUE, GREY, ORANGE, in_style, new_figure, number_text, unit_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +48,19 @@ def plot_errors(
     measured_on = _PARTS.get(part, part)
     draw_parity(parity, [ParitySeries(measured_on, truths, predictions)], "value", unit)
     residual.axhline(0.0, color=GREY, linewidth=0.8)
-    residual.scatter(truths, errors, s=6, alpha=0.4, color=BLUE, linewidths=0, rasterized=True)
+    residual.scatter(
+        truths,
+        errors,
+        s=6 if len(errors) > 500 else 14,
+        alpha=0.4,
+        color=BLUE,
+        linewidths=0,
+        rasterized=True,
+    )
     residual.set(
         xlabel=f"reference value{unit_text(unit)}",
         ylabel=f"predicted − reference{unit_text(unit)}",
-        title=f"{measured_on}, mean {errors.mean():.3g}{' ' if unit else ''}{unit}",
+        title=f"{measured_on}, mean {number_text(errors.mean(), 4)}{' ' if unit else ''}{unit}",
     )
     _draw_calibration(calibration, np.abs(errors), uncertainties, unit)
     figure.suptitle(f"{title}: {len(errors):,} crystals, {measured_on}")

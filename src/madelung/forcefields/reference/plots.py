@@ -36,7 +36,7 @@ def plot_parity(comparison: Comparison) -> Figure:
     parts = [comparison.part(name) for name in comparison.parts]
     stresses = [_stresses(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
     has_stresses = any(len(one.references) for one in stresses)
-    figure = new_figure(11.4 if has_stresses else 7.6, 4.3)
+    figure = new_figure(11.4 if has_stresses else 7.6, 4.4)
     energy, force, *stress = figure.subplots(1, 2 + has_stresses)
     energies = [_energies(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
     draw_parity(energy, energies, "energy", "eV/atom", error_unit="meV/atom", error_factor=_MILLI)

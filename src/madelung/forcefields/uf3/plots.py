@@ -79,8 +79,9 @@ def _draw_pair(axes: Any, pair: PairFunction, equations: NormalEquations) -> Non
     axes.set(xlabel="distance (Å)", ylabel="energy of a pair (eV)", title=f"V₂ {pair.name}")
     _shade_gaps(axes, distances, support)
     other = twin_axes(axes, BLUE, _SUPPORT)
-    other.fill_between(distances, support, color=GREY, alpha=0.3, linewidth=0)
-    other.set(ylabel=_support_label(equations), ylim=_support_range(support))
+    view = _support_range(support)
+    other.fill_between(distances, view[0], support, color=GREY, alpha=0.3, linewidth=0)
+    other.set(ylabel=_support_label(equations), ylim=view)
     log_scale(other.yaxis)
     colour_axis(other, "right", _SUPPORT)
     axes.set_zorder(other.get_zorder() + 1)
@@ -167,16 +168,24 @@ def plot_triplets(equations: NormalEquations, coefficients: NDArray[np.float64])
         for (left, right), (triplet, drawn) in zip(grid, page, strict=True):
             mesh = _draw_map(left, triplet, drawn, size or 1.0)
             _draw_slices(right, triplet)
-            right.sharey(grid[0, 1])
         figure.colorbar(
-            mesh, ax=list(grid[:, 0]), label="energy of a triplet (eV)", extend="both", aspect=30
-        )
+            mesh, ax=list(grid[:, 0]), label="energy of a triplet (eV)", extend="both",
+            aspect=24 * len(page), extendfrac=0.03 / len(page),
+        )  # fmt: skip
         for axes in grid[-1]:
             axes.set_xlabel("both distances from the centre (Å)")
         grid[0, 1].legend(title="angle")
         figure.suptitle("triplets, the centre first; blank: no training data")
         figures.append(figure)
+    _share_ordinates([axes for figure in figures for axes in figure.axes[1:-1:2]])
     return figures
+
+
+def _share_ordinates(panels: Sequence[Any]) -> None:
+    """Give panels, on whatever page, the limits that hold all their curves."""
+    limits = [axes.get_ylim() for axes in panels]
+    for axes in panels:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def _isosceles(
