@@ -105,7 +105,14 @@ def test_powers_of_ten_are_written_plainly_or_raised() -> None:
 
 @pytest.mark.parametrize(
     ("plain", "raised"),
-    [("eV/Å^3", "eV/Å³"), ("Å^-12", "Å⁻¹²"), ("Å**2", "Å²"), ("r^-3.5", "r$^{-3.5}$"), ("K", "K")],
+    [
+        ("eV/Å^3", "eV/Å³"),
+        ("Å^-12", "Å⁻¹²"),
+        ("Å**2", "Å²"),
+        ("r^(-3) (Å^-3)", "r⁻³ (Å⁻³)"),
+        ("r^-3.5", "r$^{-3.5}$"),
+        ("K", "K"),
+    ],
 )
 def test_units_have_superscripts(plain: str, raised: str) -> None:
     assert superscripts(plain) == raised

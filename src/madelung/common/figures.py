@@ -47,7 +47,8 @@ MOST_PANELS = 12
 
 _SUPERSCRIPTS = str.maketrans("0123456789-−+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻⁺")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_POWER = re.compile(r"(?:\^|\*\*)\(?([-+−]?\d+(?:\.\d+)?)\)?")
+_NUMBER = r"[-+−]?\d+(?:\.\d+)?"
+_POWER = re.compile(rf"(?:\^|\*\*)(?:\(({_NUMBER})\)|({_NUMBER}))")
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -148,7 +149,7 @@ def superscripts(text: str) -> str:
 
 
 def _raised(found: re.Match[str]) -> str:
-    power = found.group(1)
+    power = found.group(1) or found.group(2)
     # There is no raised point among the letters.
     return f"$^{{{power}}}$" if "." in power else power.translate(_SUPERSCRIPTS)
 
