@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from madelung.forcefields.uf3.fit import assemble, solved_fit
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 from madelung.forcefields.uf3.sweep_plots import plot_sweep
+from madelung.forcefields.uf3.sweep_trial import SweepTrial
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 
 __all__ = ["SweepTrial", "sweep_uf3"]
@@ -33,37 +34,6 @@ _JOURNAL, _TABLE, _BEST, _PICTURE = "sweep.journal", "sweep.csv", "best.json", "
 _TIMED, _REPEATS = 4, 3
 # A trial with more coefficients gets wider intervals: time goes with their cube.
 _MOST_COEFFICIENTS, _WIDENED = 1500, 1.15
-
-
-@dataclass(frozen=True)
-class SweepTrial:
-    """A choice of ranges and knots, and what it leads to.
-
-    Parameters
-    ----------
-    number
-        Its number in the sweep.
-    energy_rmse, force_rmse, score
-        Errors in cross-validation in meV/atom and eV/Å, and the score of
-        :class:`~madelung.forcefields.uf3.tuning.CrossValidation`.
-    microseconds
-        Time for energy and forces of an atom, on one core.
-    coefficients
-        Number of free coefficients.
-    settings
-        With penalties that cross-validation chose.
-    efficient
-        Whether no other trial is both better and faster.
-    """
-
-    number: int
-    energy_rmse: float
-    force_rmse: float
-    score: float
-    microseconds: float
-    coefficients: int
-    settings: UF3Settings
-    efficient: bool = False
 
 
 def sweep_uf3(

@@ -11,7 +11,7 @@ from madelung.common.figures import BLUE, GREY, in_style, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from madelung.forcefields.uf3.sweep import SweepTrial
+    from madelung.forcefields.uf3.sweep_trial import SweepTrial
 
 __all__ = ["plot_sweep"]
 
