@@ -43,7 +43,7 @@ def plot_sweep(trials: Sequence[SweepTrial], configurations: int) -> Figure:
         axis.set(xlabel="time for an atom (µs)", ylabel=label)
         log_scale(axis.xaxis)
         log_scale(axis.yaxis)
-    axis.legend()
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(
         f"{len(trials)} trials, cross-validation on {configurations:,} training configurations"
     )
