@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from madelung.common.arrays import is_tensor
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    Array = NDArray[np.float64]
     Scalar = float | Tensor
 
 __all__ = [
+    "CLOSED_FORM_ERROR",
+    "EXPONENTIAL_ERROR",
     "Combination",
+    "Naming",
     "Potential",
     "as_combination",
     "checked_parameter",
@@ -26,9 +31,61 @@ __all__ = [
     "scalar_value",
 ]
 
+# Errors in machine epsilons that terms state; measured ones are about four times smaller.
+CLOSED_FORM_ERROR = 16.0
+"""Of a closed form."""
+EXPONENTIAL_ERROR = 6.0
+"""Of exp(-x), for each unit of x."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a potential is asked for by name, and shown.
+
+    Parameters
+    ----------
+    name
+        Its name on the command line and in files, in small letters: ``"born-mayer"``.
+    formula
+        What it is, in a few words or signs, with the parameters in capitals.
+    parameters
+        Names of the parameters, in the order in which the class takes them.
+    label
+        Title of a sum, in which ``{0:g}`` is the first parameter; the class's name if empty.
+    unit
+        Unit of the sum, in the same way; empty for a pure number.
+    defaults
+        Parameters where none is given; empty if they must be given.
+    aliases
+        Other names of the same potential.
+    """
+
+    name: str
+    formula: str
+    parameters: tuple[str, ...] = ()
+    label: str = ""
+    unit: str = ""
+    defaults: tuple[float, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """Name and parameters as they are written: ``"yukawa:ALPHA"``."""
+        return ":".join([self.name, *map(str.upper, self.parameters)])
+
 
 class Potential(ABC):
     """A pair potential with at most one parameter.
+
+    It is split with a splitting t (Å^-2) into a real-space term f(r), a reciprocal-space term
+    w(k), a background w0 and a self term L0,
+
+        S(i, j) = sum over images f(r) + 2 sum over half of k != 0 of w(k) cos(2 pi k.d)
+                  + w0 - [the two sites coincide] L0,
+
+    where k is a reciprocal vector without the factor 2 pi. A class states these four, what an
+    error bound must know about them, how it is named and, if there is one, its kernel in the
+    native core.
 
     Parameters
     ----------
@@ -42,6 +99,8 @@ class Potential(ABC):
     All terms take and return float64 tensors of any broadcastable shapes.
     """
 
+    naming: ClassVar[Naming]
+    """How it is asked for by name."""
     kernel: int | None = None
     """Number of the kernel in the native core, None if the core does not know it."""
     direct_shape: ClassVar[str | None] = None
@@ -73,9 +132,27 @@ class Potential(ABC):
         mark = ("tensor", id(self.parameter)) if is_tensor(self.parameter) else self.parameter
         return type(self), mark
 
+    @property
+    def family(self) -> type[Potential]:
+        """The class that states the terms: for London's dispersion the inverse power."""
+        return next(kind for kind in type(self).__mro__ if "energy" in vars(kind))
+
     def __call__(self, r: float | NDArray[np.float64] | Tensor) -> Any:
         """Return v(r) for one distance, an array or a tensor of distances in Å."""
         return evaluate(self.energy, r)
+
+    def value_and_slope(self, r: Array) -> tuple[Array, Array]:
+        """Return v(r) and v'(r) at an array of distances in Å.
+
+        By default PyTorch differentiates :meth:`energy`; a potential may state both instead, so
+        that molecules need no PyTorch.
+        """
+        import torch
+
+        place = torch.tensor(r, dtype=torch.float64, requires_grad=True)
+        value = self.energy(place)
+        (slope,) = torch.autograd.grad(value.sum(), place)
+        return value.detach().numpy(), slope.numpy()
 
     @abstractmethod
     def energy(self, r: Tensor) -> Tensor:
@@ -190,6 +267,9 @@ class Combination:
     Combination(2.0*Coulomb() - 1.0*London())
     """
 
+    naming: ClassVar[Naming]
+    """How it is asked for by name; combinations made by arithmetic have none."""
+
     def __init__(self, terms: Sequence[tuple[Scalar, Potential]]) -> None:
         self.terms = [(_checked_coefficient(factor), _checked_term(term)) for factor, term in terms]
 
@@ -264,7 +344,7 @@ def _checked_coefficient(value: Any) -> Scalar:
 def _checked_term(value: Any) -> Potential:
     if not isinstance(value, Potential):
         raise PotentialError(
-            f"{value!r} is not a potential; give Coulomb(), London(), InversePower(n), "
-            "Pauli(alpha), Yukawa(alpha), Gaussian(rate), or a combination of them"
+            f"{value!r} is not a potential; give one, such as madelung.Coulomb(), or a "
+            "combination of them"
         )
     return value

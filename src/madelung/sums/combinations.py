@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from madelung.common.arrays import is_tensor
-from madelung.sums.base import Combination, checked_parameter
-from madelung.sums.potentials import InversePower, London, Pauli
+from madelung.sums.base import Combination, Naming, checked_parameter
+from madelung.sums.exponentials import Pauli
+from madelung.sums.inverse_powers import InversePower, London
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,11 @@ class LennardJones(Combination):
     PotentialError
         If a parameter is not finite, or sigma is not positive.
     """
+
+    naming = Naming(
+        "lennard-jones", "4 EPSILON ((SIGMA/r)^12 - (SIGMA/r)^6)", ("epsilon", "sigma"),
+        label="Lennard-Jones", unit="eV",
+    )  # fmt: skip
 
     def __init__(self, epsilon: Scalar, sigma: Scalar) -> None:
         sigma = checked_parameter(sigma, "sigma of LennardJones")
@@ -58,6 +64,11 @@ class Morse(Combination):
         If a parameter is not finite, or alpha is not positive.
     """
 
+    naming = Naming(
+        "morse", "DEPTH (exp(-2 ALPHA (r - R0)) - 2 exp(-ALPHA (r - R0)))",
+        ("depth", "alpha", "r0"), unit="eV",
+    )  # fmt: skip
+
     def __init__(self, depth: Scalar, alpha: Scalar, r0: Scalar) -> None:
         alpha = checked_parameter(alpha, "alpha of Morse")
         rise = _exponential(alpha * r0)
@@ -83,6 +94,10 @@ class Buckingham(Combination):
     PotentialError
         If a parameter is not finite, or rho is not positive.
     """
+
+    naming = Naming(
+        "buckingham", "STRENGTH exp(-r/RANGE) - C6/r^6", ("strength", "range", "C6"), unit="eV"
+    )
 
     def __init__(self, A: Scalar, rho: Scalar, C: Scalar) -> None:
         rho = checked_parameter(rho, "rho of Buckingham")

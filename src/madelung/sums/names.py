@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from madelung.common.errors import PotentialError
 from madelung.sums.base import Combination, Potential
-from madelung.sums.combinations import Buckingham, LennardJones, Morse
-from madelung.sums.potentials import Coulomb, Gaussian, InversePower, London, Pauli, Yukawa
+from madelung.sums.potentials import POTENTIALS, POTENTIALS_BY_NAME
 
-__all__ = ["NamedPotential", "potential_from_name", "potentials_from_names"]
+__all__ = ["NamedPotential", "potential_from_name", "potential_usages", "potentials_from_names"]
 
 
 @dataclass(frozen=True)
@@ -41,39 +39,14 @@ class NamedPotential:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-@dataclass(frozen=True)
-class _Kind:
-    make: Callable[..., Any]
-    parameters: tuple[str, ...]
-    label: str
-    unit: str
-    defaults: tuple[float, ...] = ()
-
-
-_KINDS = {
-    "coulomb": _Kind(Coulomb, (), "Coulomb", "1/Å"),
-    "london": _Kind(London, (), "London", "Å^-6"),
-    "pauli": _Kind(Pauli, ("alpha",), "exp(-{0:g} r)", "", (3.0,)),
-    "born-mayer": _Kind(Pauli, ("alpha",), "exp(-{0:g} r)", ""),
-    "yukawa": _Kind(Yukawa, ("alpha",), "exp(-{0:g} r)/r", "1/Å"),
-    "gaussian": _Kind(Gaussian, ("rate",), "exp(-{0:g} r²)", ""),
-    "inverse-power": _Kind(InversePower, ("exponent",), "r^-{0:g}", "Å^-{0:g}"),
-    "lennard-jones": _Kind(LennardJones, ("epsilon", "sigma"), "Lennard-Jones", "eV"),
-    "morse": _Kind(Morse, ("depth", "alpha", "r0"), "Morse", "eV"),
-    "buckingham": _Kind(Buckingham, ("strength", "range", "C6"), "Buckingham", "eV"),
-}
-
-
 def potential_from_name(text: str) -> NamedPotential:
     """Make a potential from its name and parameters.
 
     Parameters
     ----------
     text
-        A name, then each parameter after a colon: ``coulomb``, ``london``, ``pauli:ALPHA`` (3.0
-        if left out), ``born-mayer:ALPHA``, ``yukawa:ALPHA``, ``gaussian:RATE``,
-        ``inverse-power:N`` or ``rN`` (``r12``), ``lennard-jones:EPSILON:SIGMA``,
-        ``morse:DEPTH:ALPHA:R0``, ``buckingham:STRENGTH:RANGE:C6``. Units: eV and Å.
+        A name, then each parameter after a colon: ``coulomb``, ``yukawa:0.5``; ``r12`` is short
+        for ``inverse-power:12``. :func:`potential_usages` lists all. Units: eV and Å.
 
     Returns
     -------
@@ -88,21 +61,21 @@ def potential_from_name(text: str) -> NamedPotential:
     name = name.strip().lower().replace("_", "-")
     if name.startswith("r") and name[1:].replace(".", "", 1).isdigit() and not words:
         name, words = "inverse-power", [name[1:]]
-    kind = _KINDS.get(name)
-    if kind is None:
-        raise PotentialError(f"unknown potential {text!r}; choose from {', '.join(_KINDS)}, rN")
-    numbers = [_as_number(word, text) for word in words] or list(kind.defaults)
-    if len(numbers) != len(kind.parameters):
-        form = ":".join([name, *(parameter.upper() for parameter in kind.parameters)])
-        raise PotentialError(f"{text!r} has the wrong number of parameters; write {form}")
+    kind = POTENTIALS_BY_NAME.find(name)
+    naming = kind.naming
+    numbers = [_as_number(word, text) for word in words] or list(naming.defaults)
+    if len(numbers) != len(naming.parameters):
+        raise PotentialError(f"{text!r} has the wrong number of parameters; write {naming.usage}")
+    # What a potential's own class takes is known to its naming alone.
+    make: Callable[..., Potential | Combination] = kind
     try:
-        potential = kind.make(*numbers)
+        potential = make(*numbers)
     except PotentialError as problem:
         raise PotentialError(f"{text!r}: {problem}") from None
     return NamedPotential(
         name=":".join([name, *map(_as_text, numbers)]),
-        label=kind.label.format(*numbers),
-        unit=kind.unit.format(*numbers),
+        label=(naming.label or kind.__name__).format(*numbers),
+        unit=naming.unit.format(*numbers),
         potential=potential,
     )
 
@@ -119,6 +92,14 @@ def potentials_from_names(text: str) -> list[NamedPotential]:
     if not names:
         raise PotentialError("no potential is named; write for example coulomb,london,pauli:3.0")
     return [potential_from_name(name) for name in names]
+
+
+def potential_usages() -> list[tuple[str, str]]:
+    """Return how each potential is written, ``"yukawa:ALPHA"``, and what it is."""
+    return [
+        (", ".join([kind.naming.usage, *kind.naming.aliases]), kind.naming.formula)
+        for kind in POTENTIALS
+    ]
 
 
 def _as_text(number: float) -> str:

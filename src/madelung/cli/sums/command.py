@@ -13,6 +13,7 @@ import typer
 from madelung.cli import options
 from madelung.cli.options import single_command
 from madelung.common.errors import PotentialError
+from madelung.sums.names import potential_usages
 
 if TYPE_CHECKING:
     from madelung.sums.files import FileSums
@@ -33,23 +34,7 @@ the Madelung constant follow. Units: eV, Å, e, V.
 
 [bold]Potentials[/bold]
 
-  coulomb                           1/r
-
-  london                            r^-6
-
-  rN, inverse-power:N               r^-N
-
-  pauli:ALPHA, born-mayer:ALPHA     exp(-ALPHA r)
-
-  yukawa:ALPHA                      exp(-ALPHA r)/r
-
-  gaussian:RATE                     exp(-RATE r²)
-
-  lennard-jones:EPSILON:SIGMA       4 EPSILON ((SIGMA/r)^12 - (SIGMA/r)^6)
-
-  morse:DEPTH:A:R0                  DEPTH (exp(-2 A (r - R0)) - 2 exp(-A (r - R0)))
-
-  buckingham:STRENGTH:RANGE:C6      STRENGTH exp(-r/RANGE) - C6/r^6
+POTENTIALS
 
 [bold]Examples[/bold]
 
@@ -64,7 +49,10 @@ the Madelung constant follow. Units: eV, Å, e, V.
   madelung sums folder/ --csv --output sums.csv
 
   madelung sums NaCl.cif --json | python -m json.tool
-"""
+""".replace(
+    "POTENTIALS",
+    "\n\n".join(f"  {usage:<33} {formula}" for usage, formula in potential_usages()),
+)
 
 
 def sums(

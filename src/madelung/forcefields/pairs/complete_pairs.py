@@ -26,7 +26,6 @@ from madelung.forcefields.interface import Evaluation, ForceField
 from madelung.forcefields.pairs.pair_terms import (
     SpeciesPair,
     pair_text,
-    pair_values,
     parse_pair,
     parse_potential,
     potential_text,
@@ -34,7 +33,7 @@ from madelung.forcefields.pairs.pair_terms import (
 from madelung.sums.base import Combination, Potential
 from madelung.sums.electrostatics import resolve_charges
 from madelung.sums.gradients import sums_with_gradient
-from madelung.sums.potentials import Coulomb, InversePower
+from madelung.sums.potentials import Coulomb
 
 __all__ = ["CertifiedEvaluation", "CompletePairs"]
 
@@ -184,12 +183,12 @@ class CompletePairs(ForceField):
         """Distinct primitive potentials, and (P, S, S) factors of each for pairs of species."""
         count = len(self._species)
         primitives: list[Potential] = [Coulomb()] if self.charges is not None else []
-        index = {(_family(term), term.number): m for m, term in enumerate(primitives)}
+        index = {(term.family, term.number): m for m, term in enumerate(primitives)}
         rows = [np.zeros((count, count)) for _ in primitives]
         for (a, b), combination in self.pairs.items():
             i, j = self._species.index(a), self._species.index(b)
             for factor, term in combination.terms:
-                key = (_family(term), term.number)
+                key = (term.family, term.number)
                 if key not in index:
                     index[key] = len(primitives)
                     primitives.append(term)
@@ -260,7 +259,7 @@ class CompletePairs(ForceField):
         energies, pulls, magnitude = np.zeros((count, count)), np.zeros((count, count)), 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for potential, weight in zip(self._primitives, weights, strict=True):
-                value, slope = pair_values(potential, distances)
+                value, slope = potential.value_and_slope(distances)
                 energies += weight * value
                 pulls += weight * slope / distances
                 magnitude += float(np.abs(weight * value).sum())
@@ -274,11 +273,6 @@ class CompletePairs(ForceField):
             volume=0.0,
             certificate=_EPSILON * (count + 70.0) * magnitude,
         )
-
-
-def _family(potential: Potential) -> type[Potential]:
-    """The class that computes a potential: London is an inverse power."""
-    return InversePower if isinstance(potential, InversePower) else type(potential)
 
 
 def _checked_charges(

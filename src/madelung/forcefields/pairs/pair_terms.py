@@ -1,29 +1,16 @@
-"""Pair potentials of species pairs as text, and directly summed in molecules."""
+"""Pair potentials of species pairs as text."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-
-import numpy as np
-from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError, PotentialError
 from madelung.crystals.elements import ATOMIC_NUMBERS, ELEMENT_SYMBOLS
 from madelung.sums.base import Combination, Potential, as_combination, scalar_value
 from madelung.sums.names import potential_from_name
-from madelung.sums.potentials import Gaussian, InversePower, Pauli, Yukawa
+from madelung.sums.potentials import POTENTIALS
 
-__all__ = ["SpeciesPair", "pair_values", "parse_pair", "parse_potential", "potential_text"]
+__all__ = ["SpeciesPair", "parse_pair", "parse_potential", "potential_text"]
 
-Array = NDArray[np.float64]
 SpeciesPair = tuple[int, int]
-
-_PRIMITIVES: Mapping[type[Potential], str] = {
-    InversePower: "inverse-power",
-    Pauli: "pauli",
-    Yukawa: "yukawa",
-    Gaussian: "gaussian",
-}
 
 
 def parse_pair(text: str) -> SpeciesPair:
@@ -79,36 +66,13 @@ def potential_text(potential: Potential | Combination) -> str:
     Raises
     ------
     ForceFieldError
-        If a term is none of the package's own potentials.
+        If a term is none that :data:`madelung.sums.potentials.POTENTIALS` lists.
     """
     parts = []
     for factor, term in as_combination(potential).terms:
-        name = next((name for kind, name in _PRIMITIVES.items() if isinstance(term, kind)), None)
-        if name is None:
+        family = term.family
+        if family not in POTENTIALS:
             raise ForceFieldError(f"{term!r} has no name, so that it cannot be written to a file")
-        parts.append(f"{scalar_value(factor)!r}*{name}:{term.number!r}")
+        number = f":{term.number!r}" if family.naming.parameters else ""
+        parts.append(f"{scalar_value(factor)!r}*{family.naming.name}{number}")
     return ", ".join(parts)
-
-
-def pair_values(potential: Potential, r: Array) -> tuple[Array, Array]:
-    """Return v(r) and its derivative at distances in Å.
-
-    Raises
-    ------
-    ForceFieldError
-        If the potential is none of the package's own.
-    """
-    number = potential.number
-    if isinstance(potential, InversePower):
-        power = r**-number
-        return power, -number * power / r
-    if isinstance(potential, Gaussian):
-        value = np.exp(-number * r**2)
-        return value, -2.0 * number * r * value
-    if isinstance(potential, Pauli):
-        value = np.exp(-number * r)
-        return value, -number * value
-    if isinstance(potential, Yukawa):
-        value = np.exp(-number * r) / r
-        return value, -(number + 1.0 / r) * value
-    raise ForceFieldError(f"{potential!r} is not summed in molecules; put them into a cell")
