@@ -27,6 +27,7 @@ from data_files import (
 
 import madelung as md
 from madelung.common.errors import DatasetError
+from madelung.crystals.examples import example_path
 from madelung.data.dataset import export_json_lines, open_dataset
 from madelung.data.reading import read_records
 from madelung.data.records import Record
@@ -212,7 +213,7 @@ def test_a_folder_with_a_table(tmp_path: Path, records: list[Record]) -> None:
 def test_stems_subfolders_and_other_tables(tmp_path: Path) -> None:
     (tmp_path / "cifs" / "below").mkdir(parents=True)
     for name, place in (("NaCl", "cifs"), ("CsCl", "cifs/below"), ("ZnS", "cifs")):
-        text = md.examples.example_path(name).read_bytes()
+        text = example_path(name).read_bytes()
         (tmp_path / place / f"{name}.cif").write_bytes(text)
     table = tmp_path / "targets.csv"
     table.write_text(
@@ -274,7 +275,7 @@ def test_jarvis_id_prop(tmp_path: Path, records: list[Record]) -> None:
 
 
 def test_an_id_prop_with_a_header_is_a_table(tmp_path: Path) -> None:
-    (tmp_path / "NaCl.cif").write_bytes(md.examples.example_path("NaCl").read_bytes())
+    (tmp_path / "NaCl.cif").write_bytes(example_path("NaCl").read_bytes())
     (tmp_path / "id_prop.csv").write_text("id,gap\nNaCl,8.5\n")
     assert open_dataset(tmp_path)[0].targets == {"gap": 8.5}
 
@@ -306,7 +307,7 @@ def test_a_format_can_be_named(tmp_path: Path, records: list[Record]) -> None:
     with pytest.raises(DatasetError, match="no format of data sets"):
         list(read_records(path))
     assert len(problems(path, format="jsonl")[0]) == len(records)
-    with pytest.raises(DatasetError, match="the format 'xml' is not known"):
+    with pytest.raises(DatasetError, match="unknown format of data sets 'xml'"):
         list(read_records(path, format="xml"))
 
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 import madelung as md
 from madelung.common.errors import DatasetError
+from madelung.crystals.examples import example_path
 from madelung.data.dataset import open_dataset
 from madelung.data.formats.json_stream import JsonStream
 from madelung.data.records import Record
@@ -221,7 +222,7 @@ def test_a_pandas_table(tmp_path: Path, records: list[Record]) -> None:
 
 def test_bad_rows_of_a_pandas_table(tmp_path: Path, records: list[Record]) -> None:
     file = tmp_path / "NaCl.cif"
-    file.write_bytes(md.examples.example_path("NaCl").read_bytes())
+    file.write_bytes(example_path("NaCl").read_bytes())
     table = pandas.DataFrame(
         {
             "file": [str(file), str(tmp_path / "gone.cif"), 3, records[0].crystal, [file, file]],

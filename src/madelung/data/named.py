@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from madelung.common.errors import DatasetError
 from madelung.common.progress import counted
+from madelung.common.registry import did_you_mean
 from madelung.common.text import plain_stem
 from madelung.data.catalogue import CATALOGUE, NamedDataset
 from madelung.data.downloads import fetch, file_checksum
@@ -84,10 +84,9 @@ def named_dataset(name: str) -> tuple[NamedDataset, str | None]:
                     f"{name}: {dataset.name} has no target {target!r}; there are: {listed}"
                 )
             return dataset, target
-    close = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.3)
     raise DatasetError(
         f"{name}: no file and no data set of this name; "
-        f"{'is it ' + ' or '.join(close) + '? ' if close else ''}'madelung data list' names all"
+        f"{did_you_mean(name, CATALOGUE, 0.3)}'madelung data list' names all"
     )
 
 

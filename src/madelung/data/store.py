@@ -24,7 +24,7 @@ from madelung.data.records import SPLIT_PARTS, DatasetInfo, Record
 from madelung.data.shards import Shard, damaged
 from madelung.data.writing import SHARD_SIZE, StoreWriter, appearing_folder
 
-__all__ = ["CrystalStore", "write_store"]
+__all__ = ["CrystalStore", "read_store", "write_store"]
 
 # Each mapped shard holds one file open, of which a process may often have only 1,024.
 _OPEN_SHARDS = 256
@@ -278,6 +278,11 @@ class CrystalStore(Sequence[Record]):
             listed = ", ".join(names) or "none"
             raise DatasetError(f"{self.folder}: there is no {kind} {name!r}; there are: {listed}")
         return names.index(name)
+
+
+def read_store(path: Path, target_columns: Sequence[str] | None = None) -> Iterator[Record]:
+    """Read the records of a store, one after another, with all their targets."""
+    yield from CrystalStore.open(path)
 
 
 def write_store(

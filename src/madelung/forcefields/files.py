@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -10,26 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import DatasetError, ForceFieldError
+from madelung.common.registry import Registry, imported
 from madelung.common.text import open_text
 from madelung.forcefields.interface import ForceField
 
-__all__ = ["load_force_field"]
-
-# Readers are imported when they are needed: "module:function" or "module:class.method".
+__all__ = ["JSON_FORMATS", "load_force_field"]
 
 # Describes a force field that is a folder.
 _CARD = "card.json"
 
-# JSON files by what they say under "format"; called with the object and the file's name.
-_JSON_READERS: dict[str, str] = {
-    "madelung-complete-pairs": (
-        "madelung.forcefields.pairs.complete_pairs:CompletePairs.from_object"
-    ),
-    "madelung-neural": "madelung.forcefields.neural.potential:NeuralForceField.from_object",
-    "madelung-spline-eam": "madelung.forcefields.splines.eam:SplineEAM.from_object",
-    "madelung-spline-meam": "madelung.forcefields.splines.meam:SplineMEAM.from_object",
-    "madelung-uf3": "madelung.forcefields.uf3.potential:UF3Potential.from_object",
-}
+JSON_FORMATS: Registry[Callable[..., ForceField]] = Registry(
+    "format of a force field",
+    {
+        "madelung-complete-pairs": (
+            "madelung.forcefields.pairs.complete_pairs:CompletePairs.from_object"
+        ),
+        "madelung-neural": "madelung.forcefields.neural.potential:NeuralForceField.from_object",
+        "madelung-spline-eam": "madelung.forcefields.splines.eam:SplineEAM.from_object",
+        "madelung-spline-meam": "madelung.forcefields.splines.meam:SplineMEAM.from_object",
+        "madelung-uf3": "madelung.forcefields.uf3.potential:UF3Potential.from_object",
+    },
+    ForceFieldError,
+)
+"""JSON files by what they say under "format"; called with the object and the file's name."""
 
 # Other text files: what tells the format from the text, and the reader, called with the path.
 _TEXT_READERS: list[tuple[Callable[[str], bool], str]] = [
@@ -103,10 +105,10 @@ def load_force_field(source: Any) -> ForceField:
         return _from_json(_parsed(text, path), str(path))
     for recognises, reader in _TEXT_READERS:
         if recognises(text):
-            result: ForceField = _imported(reader)(path)
+            result: ForceField = imported(reader)(path)
             return result
     raise ForceFieldError(
-        f"{path}: the format is not known; it is none of {', '.join(_JSON_READERS)} (JSON with "
+        f"{path}: the format is not known; it is none of {JSON_FORMATS.listed} (JSON with "
         "the key 'format'), nor a file of LAMMPS's uf3, meam/spline, eam/alloy or eam/fs"
     )
 
@@ -122,19 +124,4 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
 def _from_json(data: Mapping[str, Any], source: str) -> ForceField:
     # Files of UF3's authors do not state a format.
     name = "madelung-uf3" if {"solution", "knots"} <= set(data) else data.get("format")
-    if name not in _JSON_READERS:
-        raise ForceFieldError(
-            f"{source}: the format {name!r} is not known; it must be one of "
-            f"{', '.join(_JSON_READERS)}"
-        )
-    result: ForceField = _imported(_JSON_READERS[name])(data, source)
-    return result
-
-
-def _imported(reader: str) -> Callable[..., Any]:
-    module, _, names = reader.partition(":")
-    found: Any = importlib.import_module(module)
-    for name in names.split("."):
-        found = getattr(found, name)
-    reading: Callable[..., Any] = found
-    return reading
+    return JSON_FORMATS.find(name, source)(data, source)

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from madelung.crystals.reading.arguments import as_crystals
-from madelung.inputs.near_graph import CrystalGraph, build_graph
-from madelung.inputs.pair_functions import near_sections, several_pair_functions
-from madelung.inputs.pair_graph import PairGraph, join_pairs
-from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
+from madelung.common.registry import imported
+from madelung.inputs.settings import InputSettings
 
-__all__ = ["MemberInputs", "NetworkInput", "build_input"]
+__all__ = ["InputGraph", "MemberInputs", "NetworkInput", "build_input", "input_graphs"]
+
+
+class InputGraph(Protocol):
+    """What the input of any network has: crystals laid side by side, with their atoms.
+
+    One row may stand for several atoms that are equal by symmetry. ``areas``, (atoms,) areas of
+    the layer of each atom in Å², is needed only where targets are learnt for the area.
+    """
+
+    @property
+    def numbers(self) -> Tensor:
+        """Atomic numbers, (rows,)."""
+
+    @property
+    def owner(self) -> Tensor:
+        """The crystal that each row belongs to, (rows,)."""
+
+    @property
+    def weights(self) -> Tensor:
+        """How many atoms each row stands for, (rows,)."""
+
+    @property
+    def counts(self) -> Tensor:
+        """Atoms of each crystal, (crystals,)."""
+
+    def __len__(self) -> int:
+        """Return the number of crystals."""
+
+    def to(self, device: Any) -> InputGraph:
+        """Return the same crystals on another device."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +54,7 @@ class MemberInputs:
         One for each network; networks of equal settings share theirs.
     """
 
-    graphs: tuple[CrystalGraph | PairGraph, ...]
+    graphs: tuple[InputGraph, ...]
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -64,7 +91,7 @@ class MemberInputs:
         return MemberInputs(tuple(moved[id(graph)] for graph in self.graphs))
 
 
-NetworkInput = CrystalGraph | PairGraph | MemberInputs
+NetworkInput = InputGraph | MemberInputs
 """What a network, or an ensemble, takes: crystals laid side by side."""
 
 
@@ -89,23 +116,14 @@ def build_input(
     """
     if isinstance(settings, Sequence):
         kinds = list(dict.fromkeys(settings))
-        made = dict(zip(kinds, _graphs(crystals, kinds, threads), strict=True))
+        made = dict(zip(kinds, input_graphs(crystals, kinds, threads=threads), strict=True))
         return MemberInputs(tuple(made[own] for own in settings))
-    return _graphs(crystals, [settings], threads)[0]
+    return input_graphs(crystals, [settings], threads=threads)[0]
 
 
-def _graphs(
-    crystals: Any, kinds: Sequence[InputSettings], threads: int
-) -> list[CrystalGraph | PairGraph]:
-    """Graphs of the same crystals by different settings."""
-    # Networks of an ensemble are of one architecture, and so are their settings.
-    pairs = [kind for kind in kinds if isinstance(kind, PairSettings)]
-    if not pairs:
-        plain = [kind for kind in kinds if isinstance(kind, GraphSettings)]
-        return [build_graph(crystals, kind, threads=threads) for kind in plain]
-    members, _ = as_crystals(crystals)
-    made = [several_pair_functions(crystal, pairs, threads=threads) for crystal in members]
-    return [
-        join_pairs(functions, near_sections(kind))
-        for functions, kind in zip(zip(*made, strict=True), pairs, strict=True)
-    ]
+def input_graphs(
+    crystals: Any, kinds: Sequence[InputSettings], *, threads: int = 1
+) -> list[InputGraph]:
+    """Make the graphs of the same crystals by different settings of one kind."""
+    graphs: list[InputGraph] = imported(kinds[0].builder)(crystals, kinds, threads=threads)
+    return graphs

@@ -27,7 +27,7 @@ from madelung.sums.complete import complete_sums
 from madelung.sums.names import potential_from_name
 from madelung.sums.potentials import Pauli
 
-__all__ = ["CrystalGraph", "GraphSettings", "build_graph", "near_neighbours"]
+__all__ = ["CrystalGraph", "GraphSettings", "build_graph", "build_graphs", "near_neighbours"]
 
 # The first search looks this much farther than a sphere that holds the wanted number of atoms at
 # the crystal's mean density; each further one that much farther than the one before.
@@ -153,6 +153,13 @@ def build_graph(crystals: Any, settings: GraphSettings, *, threads: int = 1) -> 
 
 def _as_floats(values: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def build_graphs(
+    crystals: Any, kinds: Sequence[GraphSettings], *, threads: int = 1
+) -> list[CrystalGraph]:
+    """Make the graphs of the same crystals by several settings; see :func:`build_graph`."""
+    return [build_graph(crystals, settings, threads=threads) for settings in kinds]
 
 
 def _near_edges(batch: CrystalBatch, settings: GraphSettings) -> EdgeArrays:

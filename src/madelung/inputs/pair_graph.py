@@ -12,10 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from madelung.crystals.reading.arguments import as_crystals
 from madelung.inputs.bonds import BondList, join_bonds
-from madelung.inputs.pair_functions import PairFunctions
+from madelung.inputs.pair_functions import (
+    PairFunctions,
+    near_sections,
+    several_pair_functions,
+)
+from madelung.inputs.settings import PairSettings
 
-__all__ = ["ORBITS_OF_BATCH", "PairGraph", "PairList", "join_pairs"]
+__all__ = ["ORBITS_OF_BATCH", "PairGraph", "PairList", "build_pair_graphs", "join_pairs"]
 
 ORBITS_OF_BATCH = 64
 """What training rounds the number of orbits of a batch up to a multiple of: products of
@@ -173,6 +179,33 @@ def join_pairs(
         bonds=join_bonds(bonds, sizes) if len(bonds) == len(crystals) else None,
         areas=torch.tensor(areas) if len(areas) == len(crystals) else None,
     )
+
+
+def build_pair_graphs(
+    crystals: Any, kinds: Sequence[PairSettings], *, threads: int = 1
+) -> list[PairGraph]:
+    """Make the pair graphs of the same crystals by several settings.
+
+    Parameters
+    ----------
+    crystals
+        A crystal, a batch, or a sequence of crystals; see :func:`madelung.as_crystals`.
+    kinds
+        How to make them; what settings share is found once.
+    threads
+        Threads for the complete sums.
+
+    Raises
+    ------
+    CrystalError
+        If a crystal is not periodic in three directions or has no volume.
+    """
+    members, _ = as_crystals(crystals)
+    made = [several_pair_functions(crystal, kinds, threads=threads) for crystal in members]
+    return [
+        join_pairs(functions, near_sections(kind))
+        for functions, kind in zip(zip(*made, strict=True), kinds, strict=True)
+    ]
 
 
 def _starts(degrees: Sequence[NDArray[np.int64]]) -> Tensor:

@@ -1,8 +1,13 @@
-"""How crystals become inputs of networks; apart from the code that does it, to load at once."""
+"""How crystals become inputs of networks; apart from the code that does it, to load at once.
+
+Each kind of input names its builder, as ``"module:function"``: called with crystals, a sequence of
+settings of the kind, and ``threads``, it returns one graph for each of the settings. To add a kind,
+write its settings and its builder, and put it into :data:`InputSettings`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +17,8 @@ __all__ = ["GraphSettings", "InputSettings", "PairSettings"]
 class GraphSettings(BaseModel):
     """How the graph of a crystal is made."""
 
+    builder: ClassVar[str] = "madelung.inputs.near_graph:build_graphs"
+    """What makes the graphs."""
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     primitive: bool = Field(
@@ -46,6 +53,8 @@ class GraphSettings(BaseModel):
 class PairSettings(BaseModel):
     """How the functions of the pairs of a crystal are made that a SumNet starts from."""
 
+    builder: ClassVar[str] = "madelung.inputs.pair_graph:build_pair_graphs"
+    """What makes the graphs."""
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cutoff: float = Field(6.0, gt=0.0, le=20.0, description="Reach (Å) of the near functions.")
@@ -83,4 +92,4 @@ class PairSettings(BaseModel):
 
 
 InputSettings = GraphSettings | PairSettings
-"""How crystals become what a network starts from; PotNet takes the first, SumNet the second."""
+"""How crystals become what a network starts from: settings of any kind of input."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from madelung.common.errors import TrainingError
+from madelung.common.registry import did_you_mean
 from madelung.data.catalogue import CATALOGUE
 from madelung.data.dataset import open_dataset
 from madelung.data.downloads import file_checksum
@@ -75,9 +75,8 @@ def benchmark_task(name: str) -> BenchmarkTask:
     """
     tasks = benchmark_tasks()
     if name not in tasks:
-        close = difflib.get_close_matches(name, tasks, n=3, cutoff=0.4)
         raise TrainingError(
-            f"{name}: no such task{'; is it ' + ' or '.join(close) + '?' if close else ''}; "
+            f"{name}: no such task; {did_you_mean(name, tasks, 0.4)}"
             "'madelung benchmark --list' names all"
         )
     return tasks[name]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from madelung.inputs.near_graph import CrystalGraph
+from madelung.inputs.settings import GraphSettings
 from madelung.models.edges import EdgeInput, EdgeSet
 from madelung.models.element_features import FEATURES, element_features
 from madelung.models.normalisation import WeightedBatchNorm
@@ -74,6 +75,11 @@ class PotNet(nn.Module):
         self.hidden = nn.Linear(width, width)
         self.value = nn.Linear(width, outputs)
         self.scale = nn.Linear(width, outputs)
+
+    @classmethod
+    def from_settings(cls, settings: PotNetSettings, inputs: GraphSettings, outputs: int) -> PotNet:
+        """Make the network that starts from such inputs."""
+        return cls(settings, outputs, len(inputs.potentials))
 
     def forward(self, graph: CrystalGraph) -> tuple[Tensor, Tensor, Tensor]:
         """Predict the targets of crystals.

@@ -1,10 +1,19 @@
-"""Sizes and options of the networks; apart from the networks, so that they load at once."""
+"""Sizes and options of the networks; apart from the networks, so that they load at once.
+
+Each architecture names the kind of its inputs, and what builds the network, as
+``"module:function"``: called with its settings, those of its inputs and the number of targets. To
+add one, write its settings and its network, and put the settings into :data:`NetworkSettings`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from madelung.common.errors import ModelError
+from madelung.common.registry import Registry
+from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
 
 __all__ = [
     "ARCHITECTURES",
@@ -22,6 +31,10 @@ Readout = Literal["value", "frequency", "area"]
 class PotNetSettings(BaseModel):
     """Size and options of a PotNet."""
 
+    inputs: ClassVar[type[InputSettings]] = GraphSettings
+    """What it starts from."""
+    builder: ClassVar[str] = "madelung.models.potnet:PotNet.from_settings"
+    """What makes the network."""
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: Literal["potnet"] = "potnet"
@@ -37,9 +50,13 @@ class PotNetSettings(BaseModel):
 class SumNetSettings(BaseModel):
     """Size and options of a SumNet."""
 
+    inputs: ClassVar[type[InputSettings]] = PairSettings
+    """What it starts from."""
+    builder: ClassVar[str] = "madelung.models.sumnet:SumNet.from_settings"
+    """What makes the network."""
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    architecture: Literal["sumnet"] = Field("sumnet", description="Network: sumnet or potnet.")
+    architecture: Literal["sumnet"] = Field("sumnet", description="Name of the architecture.")
     features: int = Field(128, ge=1, description="Length of all feature vectors.")
     layers: int = Field(4, ge=1, description="Message-passing layers.")
     senders: int = Field(32, ge=1, description="Features of an atom that others are told.")
@@ -62,13 +79,16 @@ class SumNetSettings(BaseModel):
 
 NetworkSettings = PotNetSettings | SumNetSettings
 """Settings of any network; ``architecture`` tells which."""
-ARCHITECTURES: dict[str, type[PotNetSettings] | type[SumNetSettings]] = {
-    "potnet": PotNetSettings,
-    "sumnet": SumNetSettings,
-}
+
+ARCHITECTURES: Registry[type[NetworkSettings]] = Registry(
+    "architecture",
+    {kind.model_fields["architecture"].default: kind for kind in get_args(NetworkSettings)},
+    ModelError,
+)
 """Settings of each architecture by its name."""
 
 
 def readout_of(settings: NetworkSettings) -> Readout:
-    """Return what the targets of a network are; a PotNet's are values."""
-    return settings.readout if isinstance(settings, SumNetSettings) else "value"
+    """Return what the targets of a network are: values, where it has no such setting."""
+    readout: Readout = getattr(settings, "readout", "value")
+    return readout

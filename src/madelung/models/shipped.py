@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from madelung.common.errors import ModelError
+from madelung.common.registry import did_you_mean
 from madelung.models.card import CARD_FILE
 
 if TYPE_CHECKING:
@@ -74,8 +75,11 @@ def model_folder(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
     for place in (Path(name), Path(name) / "model"):
         if (place / CARD_FILE).is_file():
             return place, None
-    known = ", ".join(model.name for model in SHIPPED_MODELS)
-    raise ModelError(f"there is no model {str(name)!r}; give a folder, or one of {known}")
+    known = [model.name for model in SHIPPED_MODELS]
+    raise ModelError(
+        f"there is no model {str(name)!r}; {did_you_mean(name, known)}give a folder, or one of "
+        f"{', '.join(known)}"
+    )
 
 
 def _shipped_folder(model: ShippedModel) -> Path:

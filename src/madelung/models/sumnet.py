@@ -15,8 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from madelung.common.errors import ModelError
 from madelung.common.native import native_core
+from madelung.inputs.pair_functions import function_sections
 from madelung.inputs.pair_graph import PairGraph
+from madelung.inputs.settings import PairSettings
 from madelung.models.element_features import FEATURES, element_features
 from madelung.models.native import Slot, kept_by_core, linear_slots, passes_natively
 from madelung.models.normalisation import WeightedBatchNorm
@@ -82,6 +85,23 @@ class SumNet(nn.Module):
         else:
             self.value = nn.Linear(width, outputs)
         self.scale = nn.Linear(width, outputs)
+
+    @classmethod
+    def from_settings(cls, settings: SumNetSettings, inputs: PairSettings, outputs: int) -> SumNet:
+        """Make the network that starts from such inputs.
+
+        Raises
+        ------
+        ModelError
+            If they lack the bonds or areas that it needs, or its settings contradict each other.
+        """
+        if settings.readout == "frequency" and not inputs.bonds:
+            raise ModelError("a network that reads off frequencies needs bonds (--bonds 5)")
+        if settings.readout == "frequency" and settings.pooling != "mean":
+            raise ModelError("frequencies choose their atoms themselves: leave --pooling away")
+        if settings.readout == "area" and not inputs.areas:
+            raise ModelError("a network that reads off values for an area needs --areas")
+        return cls(settings, outputs, function_sections(inputs), inputs.bonds)
 
     def forward(self, graph: PairGraph) -> tuple[Tensor, Tensor, Tensor]:
         """Predict the targets of crystals.

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from madelung.common.errors import ModelError
 from madelung.inputs.build import NetworkInput
-from madelung.inputs.near_graph import CrystalGraph
 
 __all__ = ["ScaleFit", "TargetScale"]
 
@@ -74,7 +73,7 @@ class TargetScale(nn.Module):
         """(B, 1) what values are for one of."""
         if not self.per_area:
             return 1.0
-        areas = None if isinstance(graph, CrystalGraph) else graph.areas
+        areas: Tensor | None = getattr(graph, "areas", None)
         if areas is None:
             raise ModelError("values for an area need areas, and these crystals were made without")
         return areas.double()[:, None]

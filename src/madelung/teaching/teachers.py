@@ -7,19 +7,19 @@ import importlib
 import importlib.util
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.registry import Registry, did_you_mean
 from madelung.crystals.elements import ATOMIC_NUMBERS
 from madelung.forcefields.files import load_force_field
 
-__all__ = ["Teacher", "parse_teacher", "parse_teachers"]
+__all__ = ["TEACHER_KINDS", "Teacher", "TeacherKind", "parse_teacher", "parse_teachers"]
 
 _NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<source>.+)", re.DOTALL)
-_PREFIXES = ("ase", "lammps", "kim", "python")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Teacher:
 
     @property
     def kind(self) -> str:
-        """``"ase"``, ``"lammps"``, ``"kim"``, ``"python"`` or ``"file"``."""
-        prefix = self.source.partition(":")[0]
-        return prefix if prefix in _PREFIXES and ":" in self.source else "file"
+        """Its name in :data:`TEACHER_KINDS`, such as ``"ase"`` or ``"file"``."""
+        prefix, colon, _ = self.source.partition(":")
+        return prefix if colon and prefix in TEACHER_KINDS else "file"
 
     @property
     def argument(self) -> str:
@@ -54,11 +54,8 @@ class Teacher:
 
     @property
     def reusable(self) -> bool:
-        """Whether one calculator serves for structure after structure.
-
-        ASE's calculator for LAMMPS, once closed, makes no atoms for the next one.
-        """
-        return self.kind != "lammps"
+        """Whether one calculator serves for structure after structure."""
+        return TEACHER_KINDS.find(self.kind).reusable
 
     @property
     def digest(self) -> str:
@@ -78,8 +75,11 @@ class Teacher:
             for part in parts or [path]:
                 digest.update(part.read_bytes())
         except OSError as problem:
+            prefix, colon, _ = self.source.partition(":")
+            close = did_you_mean(prefix, TEACHER_KINDS) if colon else ""
             raise ForceFieldError(
                 f"teacher {self.name}: {self.source} cannot be read ({problem.strerror})"
+                f"{'; a prefix: ' if close else ''}{close.strip()}"
             ) from None
         return digest.hexdigest()
 
@@ -91,24 +91,7 @@ class Teacher:
         ForceFieldError
             If a file, a package or a name is missing.
         """
-        if self.kind == "file":
-            _ = self.digest
-            load_force_field(self.source)
-        elif self.kind == "ase":
-            _ase_class(self)
-            _ase_parameters(self)
-        elif self.kind == "lammps":
-            _lammps_parts(self)
-            self._require_module("lammps", "LAMMPS's Python module; see docs.lammps.org")
-        elif self.kind == "kim":
-            self._require_module("kimpy", "kimpy and the KIM API; see openkim.org")
-        else:
-            module, _, function = self.argument.partition(":")
-            if not module or not function.isidentifier():
-                raise ForceFieldError(
-                    f"teacher {self.name}: {self.source!r} must be python:MODULE:FUNCTION"
-                )
-            self._require_module(module, f"a module {module} on Python's search path")
+        TEACHER_KINDS.find(self.kind).require(self)
 
     def calculator(self) -> Any:
         """Make the ASE calculator; asked for in a process that may die of it.
@@ -119,40 +102,27 @@ class Teacher:
             If something is missing, or what was made is no calculator.
         """
         self.require_usable()
-        if self.kind == "file":
-            from madelung.forcefields.calculator import ForceFieldCalculator
+        return TEACHER_KINDS.find(self.kind).make(self)
 
-            return ForceFieldCalculator(load_force_field(self.source))
-        if self.kind == "ase":
-            return _ase_class(self)(**_ase_parameters(self))
-        if self.kind == "lammps":
-            from ase.calculators.lammpslib import LAMMPSlib
 
-            elements, commands = _lammps_parts(self)
-            types = {symbol: number for number, symbol in enumerate(elements, start=1)}
-            return LAMMPSlib(lmpcmds=commands, atom_types=types, keep_alive=False)
-        if self.kind == "kim":
-            from ase.calculators.kim import KIM
+@dataclass(frozen=True)
+class TeacherKind:
+    """What one prefix of sources stands for.
 
-            return KIM(self.argument)
-        module, _, function = self.argument.partition(":")
-        made = getattr(importlib.import_module(module), function)()
-        if not hasattr(made, "get_potential_energy"):
-            raise ForceFieldError(
-                f"teacher {self.name}: {self.argument} returned {type(made).__name__!r}, which is "
-                "no ASE calculator"
-            )
-        return made
+    Parameters
+    ----------
+    require
+        Raises a :class:`~madelung.ForceFieldError` if something that a teacher needs is missing,
+        without making a calculator.
+    make
+        Makes the ASE calculator of a teacher.
+    reusable
+        Whether one calculator serves for structure after structure.
+    """
 
-    def _require_module(self, module: str, what: str) -> None:
-        try:
-            found = importlib.util.find_spec(module) is not None
-        except (ImportError, ValueError):
-            found = False
-        if not found:
-            raise ForceFieldError(
-                f"teacher {self.name}: Python cannot find {module!r}; {self.kind}: needs {what}"
-            )
+    require: Callable[[Teacher], None]
+    make: Callable[[Teacher], Any]
+    reusable: bool = True
 
 
 def parse_teacher(text: str) -> Teacher:
@@ -237,3 +207,92 @@ def _lammps_parts(teacher: Teacher) -> tuple[list[str], list[str]]:
             "'lammps:Ni,Al:pair_style eam/alloy; pair_coeff * * NiAl.eam.alloy Ni Al'"
         )
     return elements, commands
+
+
+def _require_module(teacher: Teacher, module: str, what: str) -> None:
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        raise ForceFieldError(
+            f"teacher {teacher.name}: Python cannot find {module!r}; {teacher.kind}: needs {what}"
+        )
+
+
+def _require_file(teacher: Teacher) -> None:
+    _ = teacher.digest
+    load_force_field(teacher.source)
+
+
+def _from_file(teacher: Teacher) -> Any:
+    from madelung.forcefields.calculator import ForceFieldCalculator
+
+    return ForceFieldCalculator(load_force_field(teacher.source))
+
+
+def _require_ase(teacher: Teacher) -> None:
+    _ase_class(teacher)
+    _ase_parameters(teacher)
+
+
+def _from_ase(teacher: Teacher) -> Any:
+    return _ase_class(teacher)(**_ase_parameters(teacher))
+
+
+def _require_lammps(teacher: Teacher) -> None:
+    _lammps_parts(teacher)
+    _require_module(teacher, "lammps", "LAMMPS's Python module; see docs.lammps.org")
+
+
+def _from_lammps(teacher: Teacher) -> Any:
+    from ase.calculators.lammpslib import LAMMPSlib
+
+    elements, commands = _lammps_parts(teacher)
+    types = {symbol: number for number, symbol in enumerate(elements, start=1)}
+    return LAMMPSlib(lmpcmds=commands, atom_types=types, keep_alive=False)
+
+
+def _require_kim(teacher: Teacher) -> None:
+    _require_module(teacher, "kimpy", "kimpy and the KIM API; see openkim.org")
+
+
+def _from_kim(teacher: Teacher) -> Any:
+    from ase.calculators.kim import KIM
+
+    return KIM(teacher.argument)
+
+
+def _require_python(teacher: Teacher) -> None:
+    module, _, function = teacher.argument.partition(":")
+    if not module or not function.isidentifier():
+        raise ForceFieldError(
+            f"teacher {teacher.name}: {teacher.source!r} must be python:MODULE:FUNCTION"
+        )
+    _require_module(teacher, module, f"a module {module} on Python's search path")
+
+
+def _from_python(teacher: Teacher) -> Any:
+    module, _, function = teacher.argument.partition(":")
+    made = getattr(importlib.import_module(module), function)()
+    if not hasattr(made, "get_potential_energy"):
+        raise ForceFieldError(
+            f"teacher {teacher.name}: {teacher.argument} returned {type(made).__name__!r}, which "
+            "is no ASE calculator"
+        )
+    return made
+
+
+TEACHER_KINDS: Registry[TeacherKind] = Registry(
+    "kind of teacher",
+    {
+        "file": TeacherKind(_require_file, _from_file),
+        "ase": TeacherKind(_require_ase, _from_ase),
+        # ASE's calculator for LAMMPS, once closed, makes no atoms for the next structure.
+        "lammps": TeacherKind(_require_lammps, _from_lammps, reusable=False),
+        "kim": TeacherKind(_require_kim, _from_kim),
+        "python": TeacherKind(_require_python, _from_python),
+    },
+    ForceFieldError,
+)
+"""Kinds of sources by the prefix that tells them; "file" has none."""

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.data.store import CrystalStore
-from madelung.inputs.build import MemberInputs, NetworkInput
-from madelung.inputs.near_graph import CrystalGraph, build_graph
+from madelung.inputs.build import InputGraph, MemberInputs, NetworkInput, input_graphs
 from madelung.inputs.pair_functions import PairFunctions, near_sections, pair_functions
-from madelung.inputs.pair_graph import ORBITS_OF_BATCH, PairGraph, join_pairs
+from madelung.inputs.pair_graph import ORBITS_OF_BATCH, join_pairs
 from madelung.inputs.settings import InputSettings, PairSettings
 from madelung.training.denoising import Displaced, Displacer
 
@@ -140,16 +139,14 @@ class BatchMaker:
         displaced = None if self._displacer is None else self._displacer(indices)
         return Batch(indices, graph, torch.from_numpy(self._values[indices]), displaced)
 
-    def _graph(
-        self, indices: NDArray[np.int64], settings: InputSettings
-    ) -> CrystalGraph | PairGraph:
+    def _graph(self, indices: NDArray[np.int64], settings: InputSettings) -> InputGraph:
         if isinstance(settings, PairSettings):
             return join_pairs(
                 self._pair_functions(indices, settings),
                 near_sections(settings),
                 multiple=ORBITS_OF_BATCH,
             )
-        return build_graph(self._store.batch(indices), settings)
+        return input_graphs(self._store.batch(indices), [settings])[0]
 
     def _pair_functions(
         self, indices: NDArray[np.int64], settings: PairSettings

@@ -16,8 +16,8 @@ from madelung.common.settings_files import (
     validated_settings,
     with_present_names,
 )
-from madelung.inputs.settings import GraphSettings, InputSettings, PairSettings
-from madelung.models.settings import ARCHITECTURES, NetworkSettings, PotNetSettings, SumNetSettings
+from madelung.inputs.settings import InputSettings, PairSettings
+from madelung.models.settings import ARCHITECTURES, NetworkSettings, SumNetSettings
 
 __all__ = ["FORMER_SETTINGS", "TrainingSettings", "read_settings", "require_same_training"]
 
@@ -137,13 +137,10 @@ class TrainingSettings(BaseModel):
         content = with_present_names(content, FORMER_SETTINGS)
         network, graph = content.get("network", {}), content.get("graph", {})
         if isinstance(network, dict):
-            kind = ARCHITECTURES.get(network.get("architecture", "sumnet"))
-            if kind is None:
-                raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}")
+            kind = ARCHITECTURES.find(network.get("architecture", "sumnet"))
             network = _validated("network", kind, network)
         if isinstance(graph, dict):
-            potnet = isinstance(network, PotNetSettings)
-            graph = _validated("graph", GraphSettings if potnet else PairSettings, graph)
+            graph = _validated("graph", network.inputs, graph)
         return {**content, "network": network, "graph": graph}
 
     @property

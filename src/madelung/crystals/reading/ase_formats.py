@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import CrystalError
+from madelung.common.registry import did_you_mean
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.reading.ase_checks import CHECKS
 
@@ -135,7 +136,9 @@ def _require_known(kind: str, source: str) -> None:
         "write it as CIF, POSCAR, extxyz or JSON, or, if its name misleads, name its format: "
         "read(path, format='vasp')",
     )
-    raise crystal_error(source, f"the format {kind!r} is not read; {advice}")
+    known = sorted(_TEXT_FORMATS | _BINARY_FORMATS)
+    close = "" if kind in _REFUSED else did_you_mean(kind, known)
+    raise crystal_error(source, f"the format {kind!r} is not read; {close}{advice}")
 
 
 def _unreadable(kind: str, error: Exception, text: str | None, source: str) -> CrystalError:

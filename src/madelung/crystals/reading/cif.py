@@ -8,7 +8,9 @@ Definitions: International Tables for Crystallography, volume G; core CIF dictio
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from madelung.crystals.reading.cif_symmetry import choose_expansion
 from madelung.crystals.reading.cif_tags import column, known_elements, value
 from madelung.crystals.reading.symmetry import coincidence_distance
 
-__all__ = ["cif_blocks", "crystal_from_block"]
+__all__ = ["cif_blocks", "cif_builders", "crystal_from_block"]
 
 _EXACT_COSINES = {60.0: 0.5, 90.0: 0.0, 120.0: -0.5}
 
@@ -34,6 +36,11 @@ class _Site:
     species: Species
     fractional: tuple[float, float, float]
     occupancy: float
+
+
+def cif_builders(text: str, source: str) -> list[Callable[[], Crystal]]:
+    """Return a function for each data block with atoms that makes its crystal."""
+    return [partial(crystal_from_block, block, label) for label, block in cif_blocks(text, source)]
 
 
 def cif_blocks(text: str, source: str) -> list[tuple[str, Any]]:

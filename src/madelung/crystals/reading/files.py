@@ -15,13 +15,11 @@ from madelung.common.errors import CrystalError
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.ase_formats import detect_ase_format, is_binary, read_with_ase
-from madelung.crystals.reading.cif import cif_blocks, crystal_from_block
-from madelung.crystals.reading.structure_json import json_builders
+from madelung.crystals.reading.formats import CRYSTAL_FORMATS, detect_own_format
 from madelung.crystals.reading.text import (
     decode,
     display_name,
     load_bytes,
-    looks_like_cif,
     plain_name,
 )
 
@@ -132,18 +130,10 @@ def _builders(path: PathLike, format: str | None, index: int | None) -> list[_Bu
     source = display_name(path)
     data = load_bytes(path)
     name = plain_name(path)
-    kind = format
-    if kind is None and name.lower().endswith((".cif", ".mcif", ".json")):
-        kind = "json" if name.lower().endswith(".json") else "cif"
-    if kind is None and looks_like_cif(data):
-        kind = "cif"
-    if kind == "cif":
-        blocks = cif_blocks(decode(data, source), source)
-        return _chosen(
-            [partial(crystal_from_block, b, label) for label, b in blocks], index, source
-        )
-    if kind == "json":
-        return _chosen(json_builders(decode(data, source), source), index, source)
+    kind = format or detect_own_format(data, name)
+    if kind in CRYSTAL_FORMATS:
+        found = CRYSTAL_FORMATS.find(kind).builders(decode(data, source), source)
+        return _chosen(found, index, source)
     return _ase_builders(data, kind or detect_ase_format(data, name, source), index, source)
 
 
