@@ -38,6 +38,8 @@ from .sums.combinations import Buckingham as Buckingham
 from .sums.base import Combination as Combination
 from .sums.combinations import LennardJones as LennardJones
 from .sums.combinations import Morse as Morse
+from .sums.validation import PotentialCheck as PotentialCheck
+from .sums.validation import validate_potential as validate_potential
 from .sums.complete import CompleteSums as CompleteSums
 from .sums.complete import complete_sums as complete_sums
 from .sums.electrostatics import Electrostatics as Electrostatics

@@ -14,6 +14,7 @@ from data_files import (
     TARGET,
     assert_same,
     jarvis_item,
+    matbench_table,
     only,
     problems,
     pymatgen_item,
@@ -22,7 +23,6 @@ from data_files import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-import madelung as md
 from madelung.common.errors import DatasetError
 from madelung.crystals.examples import example_path
 from madelung.data.dataset import open_dataset
@@ -57,16 +57,6 @@ def test_jarvis_json(tmp_path: Path, records: list[Record]) -> None:
     for number, (text, part) in enumerate(zip(bad, parts, strict=True), start=2):
         assert part in text and f"record {number} (counted from 0)" in text
     assert problems(path, target_columns=[GAP])[0][0].targets.keys() <= {GAP}
-
-
-def matbench_table(records: list[Record], order: str = "columns index data") -> dict[str, Any]:
-    rows = [[pymatgen_item(record), record.targets[TARGET]] for record in records]
-    table = {
-        "columns": ["structure", "e_form"],
-        "index": list(range(len(records))),
-        "data": rows,
-    }
-    return {key: table[key] for key in order.split()}
 
 
 @pytest.mark.parametrize(

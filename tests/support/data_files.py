@@ -128,6 +128,16 @@ def pymatgen_item(record: Record) -> dict[str, Any]:
     return {"@class": "Structure", "lattice": lattice, "sites": sites, "charge": None}
 
 
+def matbench_table(records: list[Record], order: str = "columns index data") -> dict[str, Any]:
+    rows = [[pymatgen_item(record), record.targets[TARGET]] for record in records]
+    table = {
+        "columns": ["structure", "e_form"],
+        "index": list(range(len(records))),
+        "data": rows,
+    }
+    return {key: table[key] for key in order.split()}
+
+
 def write_folder(folder: Path, records: Sequence[Record], *, header: bool = True) -> Path:
     """A folder of POSCAR files with a CSV: targets.csv, or id_prop.csv if it has no header."""
     folder.mkdir(parents=True)

@@ -58,6 +58,8 @@ class Naming:
         Parameters where none is given; empty if they must be given.
     aliases
         Other names of the same potential.
+    typical
+        Parameters of a typical one, on which its tests are run.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Naming:
     unit: str = ""
     defaults: tuple[float, ...] = ()
     aliases: tuple[str, ...] = ()
+    typical: tuple[float, ...] = ()
 
     @property
     def usage(self) -> str:

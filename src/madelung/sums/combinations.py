@@ -35,9 +35,13 @@ class LennardJones(Combination):
     """
 
     naming = Naming(
-        "lennard-jones", "4 EPSILON ((SIGMA/r)^12 - (SIGMA/r)^6)", ("epsilon", "sigma"),
-        label="Lennard-Jones", unit="eV",
-    )  # fmt: skip
+        "lennard-jones",
+        "4 EPSILON ((SIGMA/r)^12 - (SIGMA/r)^6)",
+        ("epsilon", "sigma"),
+        label="Lennard-Jones",
+        unit="eV",
+        typical=(0.01, 2.4),
+    )
 
     def __init__(self, epsilon: Scalar, sigma: Scalar) -> None:
         sigma = checked_parameter(sigma, "sigma of LennardJones")
@@ -65,9 +69,12 @@ class Morse(Combination):
     """
 
     naming = Naming(
-        "morse", "DEPTH (exp(-2 ALPHA (r - R0)) - 2 exp(-ALPHA (r - R0)))",
-        ("depth", "alpha", "r0"), unit="eV",
-    )  # fmt: skip
+        "morse",
+        "DEPTH (exp(-2 ALPHA (r - R0)) - 2 exp(-ALPHA (r - R0)))",
+        ("depth", "alpha", "r0"),
+        unit="eV",
+        typical=(0.4, 1.3, 2.5),
+    )
 
     def __init__(self, depth: Scalar, alpha: Scalar, r0: Scalar) -> None:
         alpha = checked_parameter(alpha, "alpha of Morse")
@@ -96,7 +103,11 @@ class Buckingham(Combination):
     """
 
     naming = Naming(
-        "buckingham", "STRENGTH exp(-r/RANGE) - C6/r^6", ("strength", "range", "C6"), unit="eV"
+        "buckingham",
+        "STRENGTH exp(-r/RANGE) - C6/r^6",
+        ("strength", "range", "C6"),
+        unit="eV",
+        typical=(1000.0, 0.3, 30.0),
     )
 
     def __init__(self, A: Scalar, rho: Scalar, C: Scalar) -> None:

@@ -81,7 +81,9 @@ class Yukawa(_Exponential):
     G. Salin and J.-M. Caillol, J. Chem. Phys. 113, 10459 (2000).
     """
 
-    naming = Naming("yukawa", "exp(-ALPHA r)/r", ("alpha",), label="exp(-{0:g} r)/r", unit="1/Å")
+    naming = Naming(
+        "yukawa", "exp(-ALPHA r)/r", ("alpha",), label="exp(-{0:g} r)/r", unit="1/Å", typical=(1.2,)
+    )
     kernel = 3
 
     def energy(self, r: Tensor) -> Tensor:
@@ -147,9 +149,14 @@ class Pauli(_Exponential):
     """
 
     naming = Naming(
-        "pauli", "exp(-ALPHA r)", ("alpha",), label="exp(-{0:g} r)", defaults=(3.0,),
+        "pauli",
+        "exp(-ALPHA r)",
+        ("alpha",),
+        label="exp(-{0:g} r)",
+        defaults=(3.0,),
+        typical=(1.5,),
         aliases=("born-mayer",),
-    )  # fmt: skip
+    )
     kernel = 2
 
     def __init__(self, alpha: Scalar = 3.0) -> None:

@@ -43,7 +43,7 @@ class Gaussian(Potential):
     sum, in reciprocal space.
     """
 
-    naming = Naming("gaussian", "exp(-RATE r²)", ("rate",), label="exp(-{0:g} r²)")
+    naming = Naming("gaussian", "exp(-RATE r²)", ("rate",), label="exp(-{0:g} r²)", typical=(0.4,))
     kernel = 4
     direct_shape = "gaussian"
     has_real_part = False

@@ -53,9 +53,13 @@ class InversePower(Potential):
     """
 
     naming = Naming(
-        "inverse-power", "r^-EXPONENT, also as r12", ("exponent",),
-        label="r^-{0:g}", unit="Å^-{0:g}",
-    )  # fmt: skip
+        "inverse-power",
+        "r^-EXPONENT, also as r12",
+        ("exponent",),
+        label="r^-{0:g}",
+        unit="Å^-{0:g}",
+        typical=(4.5,),
+    )
 
     @property
     def kernel(self) -> int:  # type: ignore[override]

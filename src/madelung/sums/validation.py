@@ -89,8 +89,8 @@ def validate_potential(
 
     Examples
     --------
-    >>> len(validate_potential(Yukawa(1.2)))
-    14
+    >>> all(check.passed for check in validate_potential(madelung.Yukawa(1.2)))
+    True
     """
     checks: list[PotentialCheck] = []
     for _, term in as_combination(potential).terms:
