@@ -14,7 +14,7 @@ from madelung.crystals.examples import EXAMPLE_NAMES
 from madelung.crystals.reading.formats import CRYSTAL_FORMATS
 
 # Those that ASE reads for us and also writes.
-ASE_FORMATS = ("vasp", "extxyz", "xsf", "gen", "castep-cell", "aims", "espresso-in", "res")
+ASE_FORMATS = ("vasp", "extxyz", "xsf", "gen", "espresso-in", "res")
 FORMATS = [*CRYSTAL_FORMATS, *ASE_FORMATS]
 formats = pytest.mark.parametrize("name", FORMATS)
 
