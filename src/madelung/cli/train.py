@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from madelung.cli.options import single_command
+from madelung.models.settings import ARCHITECTURES
 from madelung.training.settings import FORMER_SETTINGS, TrainingSettings
 
 if TYPE_CHECKING:
@@ -111,12 +112,13 @@ def _source(dataset: str, out: Path, resume: bool) -> str | Path:
 def _options() -> dict[str, tuple[str | None, FieldInfo]]:
     """Every setting by its option's name: the group it belongs to, and what is known about it.
 
-    Settings that several kinds of networks have in common are described as SumNet's.
+    Settings that several kinds have in common are described as those of the default kind.
     """
     found: dict[str, tuple[str | None, FieldInfo]] = {}
     for name, field in TrainingSettings.model_fields.items():
         kinds = [kind for kind in get_args(field.annotation) or () if _is_settings(kind)]
-        for kind in kinds:
+        usual = type(field.get_default(call_default_factory=True))
+        for kind in sorted(kinds, key=lambda kind: kind is usual):
             found |= {own: (name, inner) for own, inner in kind.model_fields.items()}
         if not kinds:
             found[name] = (None, field)
@@ -164,6 +166,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     elif get_args(kind) and all(isinstance(value, str) for value in get_args(kind)):
         kind = str
     text = field.description or ""
+    if name == "architecture":
+        text = f"{text.rstrip('.')}: {ARCHITECTURES.listed}."
     if shown not in (None, ""):
         text += f" [dim]\\[default: {shown}][/dim]"
     option = typer.Option(help=text, show_default=False, rich_help_panel="Settings")
