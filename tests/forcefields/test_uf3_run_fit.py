@@ -125,7 +125,7 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_potential(
     assert json.loads((tmp_path / "progress.json").read_text())["done"] == 10
     with pytest.raises(ForceFieldError, match="--resume"):
         run_uf3_fit(files, tmp_path, SETTINGS)
-    with pytest.raises(ForceFieldError, match="other data or settings"):
+    with pytest.raises(ForceFieldError, match=r"other data: test_share was 0\.25"):
         run_uf3_fit(DataFiles((str(data),)), tmp_path, SETTINGS, resume=True)
     resumed = run_uf3_fit(files, tmp_path, SETTINGS, resume=True)
     for one, other in zip(resumed.potential.pairs, job.potential.pairs, strict=True):
@@ -185,7 +185,7 @@ def test_a_sweep_goes_on_and_finds_its_front(data: Path, tmp_path: Path) -> None
     settings = UF3Settings(**json.loads((tmp_path / "best.json").read_text()))
     assert settings == best.settings
     assert (tmp_path / "sweep.png").is_file()
-    with pytest.raises(ForceFieldError, match="other data or settings"):
+    with pytest.raises(ForceFieldError, match="other settings: three_body"):
         sweep_uf3(files, tmp_path, SETTINGS, trials=6)
 
 

@@ -159,11 +159,11 @@ def test_only_what_is_missing_is_calculated(
     monkeypatch.setattr("madelung.teaching.supervision.SupervisedTeacher.start", refuse)
     again = label_configurations(configurations, [Teacher("emt", "ase:emt")], tmp_path)
     np.testing.assert_array_equal(first.energies, again.energies)
-    with pytest.raises(ForceFieldError, match="of another potential"):
+    with pytest.raises(ForceFieldError, match="made with another potential"):
         label_configurations(configurations, [Teacher("emt", "ase:lj")], tmp_path)
-    with pytest.raises(ForceFieldError, match="other configurations"):
+    with pytest.raises(ForceFieldError, match="another set of configurations"):
         label_configurations(configurations[:3], [Teacher("emt", "ase:emt")], tmp_path)
-    with pytest.raises(ForceFieldError, match="other wishes for forces"):
+    with pytest.raises(ForceFieldError, match="another wish for forces"):
         label_configurations(
             configurations, [Teacher("emt", "ase:emt")], tmp_path, with_forces=False
         )

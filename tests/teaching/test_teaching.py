@@ -205,7 +205,7 @@ def test_all_ways_run_and_go_on(
     loaded = load_force_field(tmp_path / "ours-1" / "potential")
     assert np.isfinite(loaded.evaluate(configurations[0].crystal).energy)
     assert (tmp_path / "learning_curves.png").stat().st_size > 5000
-    with pytest.raises(ForceFieldError, match="taught otherwise"):
+    with pytest.raises(ForceFieldError, match="steps was 30 and is 31"):
         teach_networks(
             configurations, labels, tmp_path, SETTINGS.model_copy(update={"steps": 31}),
             shares=shares,

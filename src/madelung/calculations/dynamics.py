@@ -38,6 +38,7 @@ from madelung.common.figures import (
 from madelung.common.interruption import Interruption
 from madelung.common.outputs import write_json
 from madelung.common.progress import watched
+from madelung.common.resuming import require_same_job
 from madelung.common.units import GIGAPASCAL
 from madelung.crystals.crystal import Crystal
 
@@ -231,16 +232,13 @@ class _Run:
     def go_on(self, force_field: Any) -> None:
         """Take everything from the checkpoint."""
         checkpoint = read_dynamics_checkpoint(self.checkpoint_path)
-        mine = self.settings.as_object()
-        different = [
-            f"{name} was {checkpoint.settings.get(name)!r} and is {value!r}"
-            for name, value in mine.items()
-            if checkpoint.settings.get(name) != value
-        ]
-        if different:
-            raise ForceFieldError(
-                f"{self.checkpoint_path}: the settings are others: {'; '.join(different)}"
-            )
+        require_same_job(
+            {"settings": checkpoint.settings},
+            {"settings": self.settings.as_object()},
+            self.folder,
+            ForceFieldError,
+            defaults=DynamicsSettings().as_object(),
+        )
         for name, length in checkpoint.lengths.items():
             path = self.folder / name
             if not path.exists() or path.stat().st_size < length:

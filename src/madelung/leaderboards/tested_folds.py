@@ -23,7 +23,7 @@ from madelung.leaderboards.tasks import BenchmarkTask
 from madelung.training.evaluation import TargetErrors, target_errors
 from madelung.training.report import published_errors
 from madelung.training.results import PREDICTIONS_FILE, circumstances
-from madelung.training.settings import TrainingSettings
+from madelung.training.settings import TrainingSettings, is_same_training
 
 __all__ = ["RECORD_FILE", "FoldResult", "read_fold", "write_benchmark", "write_fold"]
 
@@ -88,7 +88,7 @@ def read_fold(folder: Path, fold: int, identity: dict[str, Any]) -> FoldResult |
             rows = list(csv.DictReader(stream))
     except (OSError, ValueError):
         return None
-    if content.get("identity") != json.loads(json.dumps(identity)):
+    if not is_same_training(content.get("identity", {}), identity):
         return None
     numbers = {name: np.array([float(row[name]) for row in rows]) for name in _COLUMNS[2:]}
     predictions = FoldPredictions(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -11,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import numpy as np
-
-from madelung.common.arrays import to_numpy
 from madelung.common.errors import ForceFieldError
+from madelung.common.resuming import require_same_job
 from madelung.forcefields.reference.configurations import Configuration
+from madelung.forcefields.reference.fingerprints import fingerprint_of_structures
 from madelung.teaching.messages import Answer
 from madelung.teaching.teachers import Teacher
 
@@ -62,7 +60,7 @@ class LabelJournal:
         head = {
             "format": _FORMAT,
             "version": _VERSION,
-            "configurations": _digest(configurations),
+            "configurations": fingerprint_of_structures(configurations),
             "forces": with_forces,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +128,14 @@ class LabelJournal:
             if before is None:
                 self._sources[teacher.name] = identity
                 new.append(teacher.name)
-            elif before != identity:
-                raise ForceFieldError(
-                    f"{self.path}: labels by {teacher.name} are of another potential "
-                    f"({before[0]}); name another folder, or give the teacher another name: "
-                    "NAME=SOURCE"
+            else:
+                require_same_job(
+                    {"potential": before},
+                    {"potential": identity},
+                    self.path,
+                    ForceFieldError,
+                    subject=f"labels by {teacher.name} (from {before[0]}) were made",
+                    remedy="name another folder, or give the teacher another name: NAME=SOURCE",
                 )
         return new
 
@@ -169,9 +170,14 @@ class LabelJournal:
     def _require_head(self, content: dict[str, Any], head: dict[str, Any]) -> None:
         if content.get("format") != _FORMAT or content.get("version") != _VERSION:
             raise ForceFieldError(f"{self.path}: no record of labels that this program can read")
-        if content != head:
-            what = "configurations" if content["forces"] == head["forces"] else "wishes for forces"
-            raise ForceFieldError(f"{self.path}: holds labels of other {what}; name another folder")
+        require_same_job(
+            content,
+            head,
+            self.path,
+            ForceFieldError,
+            subject="labels were made",
+            remedy="name another folder",
+        )
 
     def _take(self, content: dict[str, Any]) -> None:
         name = str(content["teacher"])
@@ -179,14 +185,3 @@ class LabelJournal:
             self._sources[name] = list(content["source"])
         elif name in self.answers:
             self.answers[name][int(content["number"])] = Answer.from_object(content)
-
-
-def _digest(configurations: Sequence[Configuration]) -> str:
-    """SHA-256 of names and structures, in order."""
-    digest = hashlib.sha256()
-    for item in configurations:
-        digest.update(item.id.encode("utf-8") + b"\0")
-        crystal = item.crystal
-        for array in (crystal.numbers, crystal.positions, crystal.cell, crystal.pbc):
-            digest.update(np.ascontiguousarray(to_numpy(array), dtype="<f8").tobytes())
-    return digest.hexdigest()

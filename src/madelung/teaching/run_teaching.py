@@ -14,6 +14,7 @@ from typing import Any
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
 from madelung.common.outputs import whole_file
+from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.training import reported
@@ -212,9 +213,8 @@ def _require_same(
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return
     before = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name, value in content.items() if before.get(name) != value]
-    if changed:
-        raise ForceFieldError(
-            f"{out} holds networks that were taught otherwise ({', '.join(changed)}); choose "
-            "another folder"
-        )
+    defaults = default_settings(settings)
+    subject, remedy = "networks there were taught", "choose another folder"
+    require_same_job(
+        before, content, out, ForceFieldError, defaults=defaults, subject=subject, remedy=remedy
+    )

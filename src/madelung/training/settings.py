@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.common.errors import TrainingError
-from madelung.common.resuming import require_same_job
+from madelung.common.resuming import default_settings, differences, require_same_job
 from madelung.common.settings_files import (
     read_settings_file,
     validated_settings,
@@ -19,7 +19,13 @@ from madelung.common.settings_files import (
 from madelung.inputs.settings import InputSettings, PairSettings
 from madelung.models.settings import ARCHITECTURES, NetworkSettings, SumNetSettings
 
-__all__ = ["FORMER_SETTINGS", "TrainingSettings", "read_settings", "require_same_training"]
+__all__ = [
+    "FORMER_SETTINGS",
+    "TrainingSettings",
+    "is_same_training",
+    "read_settings",
+    "require_same_training",
+]
 
 FORMER_SETTINGS = {"hiding": "masking"}
 """What settings were called in an earlier version, which still reads."""
@@ -204,8 +210,23 @@ def require_same_training(begun: Mapping[str, Any], asked: Mapping[str, Any], fo
     TrainingError
         If they differ.
     """
-    defaults = TrainingSettings().model_dump(mode="json")
+    own, defaults = _with_present_settings(begun, asked)
+    require_same_job(own, asked, folder, TrainingError, defaults=defaults, free=_FREE_SETTINGS)
+
+
+def is_same_training(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether a run is the one that is asked for; see :func:`require_same_training`."""
+    own, defaults = _with_present_settings(begun, asked)
+    return not differences(own, asked, defaults=defaults, free=_FREE_SETTINGS)
+
+
+def _with_present_settings(
+    begun: Mapping[str, Any], asked: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a run in the names of today, and defaults of settings that it did not know."""
+    # Groups have the defaults of the architecture that is asked for.
+    defaults = default_settings(TrainingSettings.model_validate(asked["settings"]))
+    before = begun.get("settings", {})
+    settings = {FORMER_SETTINGS.get(name, name): value for name, value in before.items()}
     # Runs that knew no initial model had none.
-    settings = {FORMER_SETTINGS.get(name, name): v for name, v in begun["settings"].items()}
-    begun = {"initial_weights": "", **begun, "settings": settings}
-    require_same_job(begun, asked, folder, TrainingError, defaults=defaults, free=_FREE_SETTINGS)
+    return {"initial_weights": "", **begun, "settings": settings}, defaults

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from madelung.common.errors import ForceFieldError
+from madelung.common.errors import ForceFieldError, TrainingError
+from madelung.common.resuming import default_settings, require_same_job
 from madelung.common.settings_files import (
     read_settings_file,
     validated_settings,
@@ -17,12 +19,14 @@ from madelung.common.settings_files import (
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.reference.reference_data import elements_of
 
-__all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings"]
+__all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings", "require_same_course"]
 
 _FORMER_SETTINGS = {
     "guess_weight": "pseudo_label_weight",
     "guesses_in_step": "pseudo_labels_in_step",
 }
+# Settings that change no weight, and may change when a course goes on.
+_FREE_SETTINGS = ("checkpoint_minutes",)
 
 
 class TrainingCourse(BaseModel):
@@ -116,3 +120,30 @@ def read_neural_settings(
     if isinstance(network, dict) and "elements" not in network:
         network["elements"] = elements_of(data)
     return validated_settings(NeuralFitSettings, path, content, ForceFieldError)
+
+
+def require_same_course(begun: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with a course of other settings, of another network, or on other data.
+
+    Parameters
+    ----------
+    begun, asked
+        "settings" (those of the course, and "network"), "fingerprint" of the examples and
+        "initial_weights". Settings that the course did not know had their defaults.
+    folder
+        Folder of the course, for the message.
+
+    Raises
+    ------
+    TrainingError
+        If they differ.
+    """
+    course = {name: value for name, value in asked["settings"].items() if name != "network"}
+    network = NeuralSettings.model_validate(asked["settings"]["network"])
+    defaults = {
+        **default_settings(TrainingCourse.model_validate(course)),
+        "network": default_settings(network),
+    }
+    settings = {_FORMER_SETTINGS.get(name, name): v for name, v in begun["settings"].items()}
+    begun = {**begun, "settings": settings}
+    require_same_job(begun, asked, folder, TrainingError, defaults=defaults, free=_FREE_SETTINGS)

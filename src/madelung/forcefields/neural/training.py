@@ -17,12 +17,10 @@ from torch import Tensor
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import Interruption
 from madelung.common.progress import watched
-from madelung.common.resuming import require_same_job
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread
-from madelung.forcefields.neural.fit_settings import TrainingCourse
+from madelung.forcefields.neural.fit_settings import TrainingCourse, require_same_course
 from madelung.forcefields.neural.losses import ExampleErrors, errors_of_examples, training_loss
-from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.learning.checkpoints import (
     CHECKPOINT_FILE,
     MovingAverage,
@@ -263,9 +261,7 @@ class NeuralTraining:
         if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
             raise TrainingError(f"{self.folder}: there is no checkpoint to go on from")
         tensors, progress, identity = read_checkpoint(self.folder)
-        network = NeuralSettings(elements=self.model.settings.elements).model_dump(mode="json")
-        defaults = {**TrainingCourse().model_dump(mode="json"), "network": network}
-        require_same_job(identity, self._identity(), self.folder, TrainingError, defaults=defaults)
+        require_same_course(identity, self._identity(), self.folder)
         self.progress = progress
         self.model.load_state_dict(tensors["network"])
         self.average.state = dict(tensors["average"])

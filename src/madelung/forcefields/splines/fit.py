@@ -20,6 +20,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.splines.eam import tabulated
+from madelung.forcefields.splines.job import take_folder
 from madelung.forcefields.splines.lammps_files import write_eam_alloy, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.minimising import (
@@ -167,7 +168,7 @@ class _Job:
     def prepare(self, configurations: Iterable[Configuration], resume: bool) -> None:
         """Divide the configurations, and take the folder."""
         usable = self._usable(configurations)
-        self._take_folder(resume)
+        take_folder(self.folder, self.settings, usable, self.initial, resume=resume)
         settings = self.settings
         order = np.random.default_rng(settings.seed).permutation(len(usable))
         held = round(settings.validation * len(usable))
@@ -199,18 +200,6 @@ class _Job:
                 + ", ".join(self.settings.elements)
             )
         return usable
-
-    def _take_folder(self, resume: bool) -> None:
-        path, content = self.folder / "settings.json", self.settings.model_dump_json(indent=1)
-        if path.exists():
-            if not resume:
-                raise ForceFieldError(
-                    f"{self.folder} holds a fit already; resume it or choose another folder"
-                )
-            if SplineMEAMSettings.model_validate_json(path.read_text()) != self.settings:
-                raise ForceFieldError(f"{self.folder} holds a fit of other settings")
-        with whole_file(path) as temporary:
-            temporary.write_text(content + "\n")
 
     def share(self, work: Callable[[int], _State], numbers: Iterable[int]) -> list[_State]:
         """Do work side by side; nearly all of it happens in compiled code."""

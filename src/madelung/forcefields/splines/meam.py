@@ -103,13 +103,17 @@ class SplineMEAM(SplineForceField):
             angle=symmetric_map(types, first + 2 * types) if self.is_angular else None,
         )
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write all functions as JSON."""
+    def as_object(self) -> dict[str, Any]:
+        """Return what stands in the JSON file."""
         content: dict[str, Any] = {"format": _FORMAT, "version": 1, "elements": self.symbols}
         for name in _PARTS:
             content[name] = [spline.to_json() for spline in getattr(self, name)]
+        return content
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all functions as JSON."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+            temporary.write_text(json.dumps(self.as_object(), indent=1) + "\n")
 
     @classmethod
     def from_object(cls, content: Mapping[str, Any], source: str) -> Self:

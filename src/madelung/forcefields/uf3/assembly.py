@@ -14,6 +14,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.interruption import Interruption
 from madelung.common.outputs import whole_file
 from madelung.common.progress import watched
+from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.reference.configurations import SkippedConfigurations
 from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.uf3.fit import assemble
@@ -108,10 +109,8 @@ def _begin(
         stored = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ForceFieldError(f"{path}: is damaged ({problem}); remove the folder") from None
-    if stored["identity"] != identity:
-        raise ForceFieldError(
-            f"{folder}: holds a fit of other data or settings; name another folder"
-        )
+    defaults = default_settings(settings)
+    require_same_job(stored["identity"], identity, folder, ForceFieldError, defaults=defaults)
     return NormalEquations.load(folder / _EQUATIONS), int(stored["done"]), stored["problems"]
 
 

@@ -18,6 +18,7 @@ from madelung.common.figures import save_figure
 from madelung.common.interruption import Interruption
 from madelung.common.outputs import whole_file
 from madelung.common.progress import watched
+from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.reference.configurations import Configuration, SkippedConfigurations
 from madelung.forcefields.reference.reference_data import TEST, DataFiles
 from madelung.forcefields.uf3.fit import assemble, solved_fit
@@ -117,10 +118,9 @@ def _study(path: Path, data: DataFiles, settings: UF3Settings) -> Any:
         load_if_exists=True,
     )
     stored = study.user_attrs.get("identity")
-    if stored is not None and stored != identity:
-        raise ForceFieldError(
-            f"{path.parent}: holds a sweep of other data or settings; name another folder"
-        )
+    if stored is not None:
+        defaults = default_settings(settings)
+        require_same_job(stored, identity, path.parent, ForceFieldError, defaults=defaults)
     study.set_user_attr("identity", identity)
     return study
 
