@@ -150,7 +150,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, dropout: float) 
         run(self, log)  # type: ignore[arg-type]
         if not calls:
             calls.append(1)
-            self._save()
+            self.loop.save()
             raise Stopped
 
     with pytest.MonkeyPatch.context() as patch:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from madelung.common.errors import TrainingError
@@ -17,16 +16,9 @@ from madelung.common.interruption import Interruption
 from madelung.common.machine import available_cores
 from madelung.data.store import CrystalStore
 from madelung.inputs.settings import PairSettings
-from madelung.learning.checkpoints import (
-    CHECKPOINT_FILE,
-    MovingAverage,
-    Progress,
-    optimiser_tensors,
-    read_checkpoint,
-    restore_optimiser,
-    write_checkpoint,
-)
-from madelung.learning.objective import one_cycle_rate, parameter_groups, scale_loss, value_loss
+from madelung.learning.checkpoints import CHECKPOINT_FILE
+from madelung.learning.loop import TrainingLoop
+from madelung.learning.objective import parameter_groups, scale_loss, value_loss
 from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.settings import readout_of
@@ -131,7 +123,7 @@ class Trainer:
                 self._memory,
             )
             if self._resume:
-                run.restore()
+                run.loop.restore(require_same_training)
             result = run.go()
             # Not after an error: the other processes might never come to meet this one.
             processes.close()
@@ -170,42 +162,46 @@ class _Run:
         self.network = self.model.network.to(self.device)
         self.model.novelty.to(self.device)
         self.auxiliary = AuxiliaryObjectives(settings).to(self.device)
-        self.learnt = nn.ModuleList([self.network, self.auxiliary])
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.learnt, settings.weight_decay),
-            lr=settings.learning_rate,
-            fused=True,
+        learnt = nn.ModuleList([self.network, self.auxiliary])
+        self.loop = TrainingLoop(
+            self.network,
+            torch.optim.AdamW(
+                parameter_groups(learnt, settings.weight_decay),
+                lr=settings.learning_rate,
+                fused=True,
+            ),
+            settings,
+            self.prepared.training,
+            processes,
+            folder,
+            self._identity,
+            # Checkpoints know them by this name.
+            others={"exercises": self.auxiliary},
         )
-        self.average = MovingAverage(self.network, settings.average_decay)
-        self.best: dict[str, Tensor] = {}
-        self.progress = Progress()
         values = self.prepared.membership.values_of("train")
         self.memory = memory
         displacer = None
         if settings.denoising and isinstance(settings.graph, PairSettings):
             displacer = Displacer(dataset, settings.graph, settings.seed)
         self.learning = BatchMaker(dataset, values, settings.graph, self.memory, displacer)
-        steps = -(-len(self.prepared.training) // settings.batch_size)
-        self.steps_of_epoch = max(steps, 1)
         self._timing: dict[str, float] = {}
-        self._sitting = self._saved = time.perf_counter()
 
     def go(self) -> TrainingResult:
         """Run the epochs that are left, and conclude."""
         log = TrainingLog(self.folder, self.prepared, self.settings, self.quiet)
-        with Interruption() as interruption, log.open(self.progress, self.processes.is_first):
-            while not self.progress.finished:
+        with Interruption() as interruption, log.open(self.loop.progress, self.processes.is_first):
+            while not self.loop.progress.finished:
                 self._epoch(log, interruption)
                 self._close_epoch(log)
-                self._save()
+                self.loop.save()
             if self.processes.any(interruption.requested):
                 interruption.stop(self.folder)
-        self.network.load_state_dict(self.best)
+        self.network.load_state_dict(self.loop.best)
         return conclude(
             self.model,
             self.prepared,
             self.dataset,
-            self.progress,
+            self.loop.progress,
             self.settings,
             self.folder,
             self.processes,
@@ -218,59 +214,31 @@ class _Run:
         self.network.train()
         begun = time.perf_counter()
         self.learning.seconds = self.learning.waited = 0.0
-        for batch in self.learning.ahead(self._groups()[self.progress.batch :]):
+        groups = [np.asarray(self.processes.share(group)) for group in self.loop.groups_left()]
+        for batch in self.learning.ahead(groups):
             self._step(batch)
-            self.progress.batch += 1
-            log.step(self.progress, self.steps_of_epoch)
-            if self.processes.any(interruption.requested):
-                self._save()
-                interruption.stop(self.folder)
-            elif self._checkpoint_is_due():
-                self._save()
+            log.step(self.loop.progress, self.loop.steps_of_epoch)
+            self.loop.keep_if_due(interruption)
         self._timing = {
             "seconds": time.perf_counter() - begun,
             "graph_seconds": self.learning.seconds,
             "waited_seconds": self.learning.waited,
         }
 
-    def _groups(self) -> list[NDArray[np.int64]]:
-        """Crystals of each step of this epoch that this process takes."""
-        generator = np.random.default_rng([self.settings.seed, 4, self.progress.epoch])
-        order = generator.permutation(self.prepared.training)
-        batches = np.array_split(order, self.steps_of_epoch)
-        return [np.asarray(self.processes.share(batch)) for batch in batches]
-
     def _step(self, batch: Batch) -> None:
-        progress = self.progress
-        rate = one_cycle_rate(
-            progress.step,
-            self.settings.epochs * self.steps_of_epoch,
-            self.settings.learning_rate,
-            self.settings.warmup_share,
-        )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        loop = self.loop
         # What dropout leaves out depends on the step alone, so that a run that goes on repeats it.
-        torch.manual_seed(self.settings.seed + _STRIDE * (progress.step + 1))
-        self.optimiser.zero_grad(set_to_none=True)
+        torch.manual_seed(self.settings.seed + _STRIDE * (loop.progress.step + 1))
+        loop.begin_step()
         batch = batch.to(self.device)
         value, scale, count = self._losses(batch)
-        totals = self.processes.add(_totals(value, count))
-        if not torch.isfinite(totals[0]):
-            raise TrainingError(
-                f"the loss is no longer finite (epoch {progress.epoch + 1}, step {progress.step}); "
-                "lower --learning-rate, and start again"
-            )
-        ((value + scale) / max(float(totals[1]), 1.0)).backward()
+        total, values = (float(item) for item in self.processes.add(_totals(value, count)))
+        loop.require_finite(total)
+        ((value + scale) / max(values, 1.0)).backward()
         self._exercise(batch)
-        self.processes.add_gradients(self.learnt)
-        torch.nn.utils.clip_grad_norm_(self.learnt.parameters(), self.settings.gradient_clip)
-        self.optimiser.step()
+        loop.descend()
         self.processes.average_statistics(self.network)
-        self.average.update(self.network, progress.step)
-        progress.step += 1
-        progress.loss_sum += float(totals[0])
-        progress.loss_count += float(totals[1])
+        loop.end_step(total, values)
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, int]:
         goals = self.model.scale.standardise(batch.values, batch.graph)
@@ -297,36 +265,24 @@ class _Run:
 
     def _close_epoch(self, log: TrainingLog) -> None:
         """Validate the averaged weights, and keep them if they are the best so far."""
-        progress, settings = self.progress, self.settings
-        evaluation = self._validate()
+        progress, settings = self.loop.progress, self.settings
+        with self.loop.averaged():
+            evaluation = self._validate()
         score = evaluation.score(self.model.scale.spread.cpu().numpy())
         progress.epoch += 1
-        if not np.isfinite(score):
-            raise TrainingError(
-                f"predictions are no longer finite (epoch {progress.epoch}); lower "
-                "--learning-rate, and start again"
-            )
-        if score < progress.best_score:
-            progress.best_score, progress.best_epoch = score, progress.epoch
-            self.best = {name: value.clone() for name, value in self.average.state.items()}
-        row: dict[str, Any] = {
-            "epoch": progress.epoch,
-            "loss": progress.loss_sum / max(progress.loss_count, 1.0),
-            "score": score,
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+        self.loop.consider(score)
+        columns = {
+            "learning_rate": self.loop.optimiser.param_groups[0]["lr"],
             **{f"val {name}": mae for name, mae in evaluation.mean_absolute_errors.items()},
             **self._timing,
         }
-        progress.history.append(row)
-        progress.batch, progress.loss_sum, progress.loss_count = 0, 0.0, 0.0
+        row = self.loop.note(score, columns)
         lost = settings.patience and progress.epoch - progress.best_epoch >= settings.patience
-        progress.finished = bool(lost) or progress.epoch >= settings.epochs
+        self.loop.begin_epoch(finished=bool(lost) or progress.epoch >= settings.epochs)
         log.epoch(row)
 
     def _validate(self) -> ModelEvaluation:
-        trained = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average.state)
-        evaluation = evaluate_members(
+        return evaluate_members(
             self.model,
             self.dataset,
             self.prepared.membership,
@@ -334,15 +290,6 @@ class _Run:
             self.processes,
             memory=self.memory,
         )
-        self.network.load_state_dict(trained)
-        return evaluation
-
-    # Stopping and going on.
-
-    def _checkpoint_is_due(self) -> bool:
-        minutes = (time.perf_counter() - self._saved) / 60.0
-        # Minutes differ from process to process, and only the first one writes.
-        return minutes >= self.settings.checkpoint_minutes
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -350,41 +297,6 @@ class _Run:
             "fingerprint": self.dataset.fingerprint,
             "initial_weights": self.initial_weights,
         }
-
-    def _save(self) -> None:
-        now = time.perf_counter()
-        self.progress.seconds += now - self._sitting
-        self._sitting = self._saved = now
-        if not self.processes.is_first:
-            return
-        tensors = {
-            "network": self.network.state_dict(),
-            # Checkpoints know them by this name.
-            "exercises": self.auxiliary.state_dict(),
-            "average": self.average.state,
-            "optimiser": optimiser_tensors(self.optimiser),
-            "best": self.best,
-        }
-        write_checkpoint(self.folder, tensors, self.progress, self._identity())
-
-    def restore(self) -> None:
-        """Take up the state that the checkpoint holds.
-
-        Raises
-        ------
-        TrainingError
-            If it belongs to another run.
-        """
-        tensors, progress, identity = read_checkpoint(self.folder)
-        require_same_training(identity, self._identity(), self.folder)
-        self.progress = progress
-        self.network.load_state_dict(tensors["network"])
-        self.auxiliary.load_state_dict(tensors.get("exercises", {}))
-        self.average.state = {
-            name: value.to(self.device) for name, value in tensors["average"].items()
-        }
-        self.best = tensors.get("best", {})
-        restore_optimiser(self.optimiser, tensors.get("optimiser", {}))
 
 
 def _totals(value: Tensor, count: int) -> Tensor:

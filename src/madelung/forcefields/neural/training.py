@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import Interruption
@@ -21,16 +19,9 @@ from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread
 from madelung.forcefields.neural.fit_settings import TrainingCourse, require_same_course
 from madelung.forcefields.neural.losses import ExampleErrors, errors_of_examples, training_loss
-from madelung.learning.checkpoints import (
-    CHECKPOINT_FILE,
-    MovingAverage,
-    Progress,
-    optimiser_tensors,
-    read_checkpoint,
-    restore_optimiser,
-    write_checkpoint,
-)
-from madelung.learning.objective import one_cycle_rate, parameter_groups
+from madelung.learning.checkpoints import Progress
+from madelung.learning.loop import TrainingLoop
+from madelung.learning.objective import parameter_groups
 from madelung.learning.processes import Processes
 from madelung.learning.soap import Soap
 
@@ -89,18 +80,25 @@ class NeuralTraining:
         """Prepare the first step."""
         if not self.training:
             raise TrainingError("there is no configuration to learn from")
-        course = self.course
-        self.optimiser: torch.optim.Optimizer = Soap(
-            parameter_groups(self.model, course.weight_decay), lr=course.learning_rate
-        )
-        self.average = MovingAverage(self.model, course.average_decay)
-        self.best: dict[str, Tensor] = {}
-        self.progress = Progress()
-        self.steps_of_epoch = -(-len(self.training) // course.batch_size)
-        self.steps = course.epochs * self.steps_of_epoch
-        self.interval = max(course.epochs // course.validations, 1)
         self._together = Processes("cpu") if self.processes is None else self.processes
-        self._sitting = self._saved = time.perf_counter()
+        self.interval = max(self.course.epochs // self.course.validations, 1)
+        self.loop = TrainingLoop(
+            self.model,
+            Soap(
+                parameter_groups(self.model, self.course.weight_decay),
+                lr=self.course.learning_rate,
+            ),
+            self.course,
+            np.arange(len(self.training)),
+            self._together,
+            self.folder,
+            self._identity,
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """Where the course is."""
+        return self.loop.progress
 
     def run(self, *, resume: bool = False) -> EnergyModel:
         """Train to the end, and return the model with the best weights by validation.
@@ -119,40 +117,28 @@ class NeuralTraining:
             If it was interrupted; a checkpoint has been written.
         """
         if resume:
-            self._restore()
+            self.loop.restore(require_same_course)
         interruption = Interruption()
         # Without a folder nothing can be kept: a signal then ends the course as it ends a program.
         with nullcontext() if self.folder is None else interruption:
             while not self.progress.finished:
                 self._epoch(interruption)
                 self._close_epoch()
-        self.model.load_state_dict(self.best or self.average.state)
+        self.model.load_state_dict(self.loop.best or self.loop.average.state)
         return self.model
 
     # One epoch.
 
     def _epoch(self, interruption: Interruption) -> None:
-        generator = np.random.default_rng([self.course.seed, 4, self.progress.epoch])
-        order = generator.permutation(len(self.training))
-        groups = np.array_split(order, self.steps_of_epoch)
-        for group in groups[self.progress.batch :]:
+        for group in self.loop.groups_left():
             self._step([self.training[index] for index in group])
             if self.report is not None:
-                self.report(self.progress, self.steps)
-            if self.folder is None:
-                continue
-            if self._together.any(interruption.requested):
-                self._save()
-                interruption.stop(self.folder)
-            elif time.perf_counter() - self._saved >= 60.0 * self.course.checkpoint_minutes:
-                self._save()
+                self.report(self.progress, self.loop.steps)
+            self.loop.keep_if_due(interruption)
 
     def _step(self, examples: Sequence[Example]) -> None:
-        progress, course = self.progress, self.course
-        rate = one_cycle_rate(progress.step, self.steps, course.learning_rate, course.warmup_share)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
+        course = self.course
+        self.loop.begin_step()
         value = 0.0
         for members, weight in (
             (examples, 1.0),
@@ -165,19 +151,9 @@ class NeuralTraining:
                 loss.backward()
                 value += float(loss.detach())
         total = float(self._together.add(torch.tensor(value, dtype=torch.float64)))
-        if not np.isfinite(total):
-            raise TrainingError(
-                f"the loss is no longer finite (epoch {progress.epoch + 1}, step {progress.step}); "
-                "lower the learning rate, and start again"
-            )
-        self._together.add_gradients(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), course.gradient_clip)
-        self.optimiser.step()
-        self.average.update(self.model, progress.step)
-        progress.step += 1
-        progress.batch += 1
-        progress.loss_sum += total
-        progress.loss_count += 1.0
+        self.loop.require_finite(total)
+        self.loop.descend()
+        self.loop.end_step(total, 1.0)
 
     def _drawn_pseudo_labels(self) -> list[Example]:
         """Those of this step, which depend on nothing but its number."""
@@ -194,44 +170,26 @@ class NeuralTraining:
         last = progress.epoch == self.course.epochs
         if self.validation and (last or progress.epoch % self.interval == 0):
             self._validate()
-        progress.batch, progress.loss_sum, progress.loss_count = 0, 0.0, 0.0
-        progress.finished = last
+        self.loop.begin_epoch(finished=last)
         if self.folder is not None and (last or progress.epoch % self.interval == 0):
-            self._save()
+            self.loop.save()
 
     def _validate(self) -> None:
         """Try the averaged weights, and keep them if they are the best so far."""
-        progress = self.progress
         errors = self.errors(self.validation)
         score = errors.score(self.spread, self.course)
-        if not np.isfinite(score):
-            raise TrainingError(
-                f"predictions are no longer finite (epoch {progress.epoch}); lower the learning "
-                "rate, and start again"
-            )
-        if score < progress.best_score:
-            progress.best_score, progress.best_epoch = score, progress.epoch
-            self.best = {name: value.clone() for name, value in self.average.state.items()}
-        progress.history.append(
-            {
-                "epoch": progress.epoch,
-                "loss": progress.loss_sum / max(progress.loss_count, 1.0),
-                "score": score,
-                "val energy": errors.energy,
-                "val force": errors.force,
-                "seconds": progress.seconds + time.perf_counter() - self._sitting,
-            }
-        )
+        self.loop.consider(score)
+        columns = {
+            "val energy": errors.energy,
+            "val force": errors.force,
+            "seconds": self.loop.seconds,
+        }
+        self.loop.note(score, columns)
 
     def errors(self, examples: Sequence[Example]) -> ExampleErrors:
         """Return the errors of the averaged weights."""
-        trained = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average.state)
-        errors = errors_of_examples(self.model, examples)
-        self.model.load_state_dict(trained)
-        return errors
-
-    # Stopping and going on.
+        with self.loop.averaged():
+            return errors_of_examples(self.model, examples)
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -242,31 +200,6 @@ class NeuralTraining:
             "fingerprint": _fingerprint([*self.training, *self.validation, *self.pseudo_labelled]),
             "initial_weights": "",
         }
-
-    def _save(self) -> None:
-        now = time.perf_counter()
-        self.progress.seconds += now - self._sitting
-        self._sitting = self._saved = now
-        if self.folder is None or not self._together.is_first:
-            return
-        tensors = {
-            "network": self.model.state_dict(),
-            "average": self.average.state,
-            "optimiser": optimiser_tensors(self.optimiser),
-            "best": self.best,
-        }
-        write_checkpoint(self.folder, tensors, self.progress, self._identity())
-
-    def _restore(self) -> None:
-        if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
-            raise TrainingError(f"{self.folder}: there is no checkpoint to go on from")
-        tensors, progress, identity = read_checkpoint(self.folder)
-        require_same_course(identity, self._identity(), self.folder)
-        self.progress = progress
-        self.model.load_state_dict(tensors["network"])
-        self.average.state = dict(tensors["average"])
-        self.best = tensors.get("best", {})
-        restore_optimiser(self.optimiser, tensors.get("optimiser", {}))
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
