@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from madelung.common.errors import DatasetError, ForceFieldError
+from madelung.common.errors import ForceFieldError
 from madelung.common.registry import Registry, imported
-from madelung.common.text import open_text
+from madelung.common.text import read_text
 from madelung.forcefields.interface import ForceField
 
 __all__ = ["JSON_FORMATS", "load_force_field"]
@@ -96,11 +96,7 @@ def load_force_field(source: Any) -> ForceField:
     path = Path(source)
     if path.is_dir():
         path = path / _CARD
-    try:
-        with open_text(path) as stream:
-            text = stream.read()
-    except DatasetError as error:
-        raise ForceFieldError(str(error)) from None
+    text = read_text(path, ForceFieldError)
     if text.lstrip().startswith("{"):
         return _from_json(_parsed(text, path), str(path))
     for recognises, reader in _TEXT_READERS:

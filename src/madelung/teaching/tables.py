@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from madelung.common.errors import DatasetError, ForceFieldError
+from madelung.common.errors import ForceFieldError
 from madelung.common.text import open_text
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.labels import LARGEST_DEVIATION, TeacherLabels, compositions_of
@@ -71,7 +71,7 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     """Return the names of the potentials, and rows by the ids of configurations."""
     rows: dict[str, dict[str, str]] = {}
     try:
-        with open_text(path) as stream:
+        with open_text(path, ForceFieldError) as stream:
             reader = csv.DictReader(stream)
             names = tuple(reader.fieldnames or ())
             missing = [name for name in _HEAD if name not in names]
@@ -86,7 +86,7 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
                         f"{path}, line {reader.line_num}: a second row of {name}; take one out"
                     )
                 rows[name] = row
-    except (DatasetError, csv.Error) as problem:
+    except csv.Error as problem:
         raise ForceFieldError(f"{path}: {problem}") from None
     return tuple(name for name in names if name not in _HEAD), rows
 

@@ -36,8 +36,8 @@ def read(path: PathLike, index: int = -1, *, format: str | None = None) -> Cryst
     ----------
     path
         A CIF, POSCAR or CONTCAR, extxyz, JSON, or another file that ASE reads; it may be
-        compressed (gzip, bzip2, xz). A CIF is read with its symmetry, occupancies and oxidation
-        numbers; see :func:`madelung.crystals.reading.cif.crystal_from_block`.
+        compressed (gzip, bzip2, xz, zip). A CIF is read with its symmetry, occupancies and
+        oxidation numbers; see :func:`madelung.crystals.reading.cif.crystal_from_block`.
     index
         Which structure of the file; the default is the last, as in ASE. Other structures of the
         file may be bad.

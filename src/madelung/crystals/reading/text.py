@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
-import lzma
 import os
 import re
-import zlib
+from functools import partial
 from pathlib import Path
 
+from madelung.common.compression import read_bytes, without_compression
 from madelung.crystals.checks import crystal_error
 
 __all__ = ["decode", "display_name", "load_bytes", "looks_like_cif", "plain_name"]
 
-_COMPRESSIONS = {
-    b"\x1f\x8b": (gzip.decompress, "gzip"),
-    b"BZh": (bz2.decompress, "bzip2"),
-    b"\xfd7zXZ\x00": (lzma.decompress, "xz"),
-}
-_COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz")
+# A structure of a million atoms has some 100 MiB as text.
+_MOST_BYTES = 1 << 30
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Control characters that no text file holds; tab, line ends, form feed and escape may occur.
 _BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
@@ -33,38 +27,24 @@ def display_name(path: str | os.PathLike[str]) -> str:
 
 def plain_name(path: str | os.PathLike[str]) -> str:
     """Return the last part of a path without the suffix of a compression."""
-    name = Path(path).name
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in _COMPRESSION_SUFFIXES else name
+    return without_compression(Path(path).name)
 
 
 def load_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a file, decompressed if it is a gzip, bzip2 or xz file (whatever it is called).
+    """Read a file, decompressed if it is a gzip, bzip2, xz or zip file (whatever it is called).
 
     Raises
     ------
     CrystalError
-        If there is no such file, it is a folder, cannot be read, is empty, or is a damaged archive.
+        If there is no such file, it is a folder, cannot be read, is empty, is a damaged archive, or
+        has more than 1 GiB.
     """
     source = display_name(path)
     if "\x00" in source:
         raise crystal_error(repr(source), "no file can have this name; give the path of a file")
     if os.path.isdir(path):
         raise crystal_error(source, "a folder, not a file; give the files in it")
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise crystal_error(source, "there is no such file; check the path") from None
-    except OSError as error:
-        raise crystal_error(source, f"cannot be read ({error.strerror}); check the file") from None
-    for mark, (decompress, name) in _COMPRESSIONS.items():
-        if data.startswith(mark):
-            try:
-                data = decompress(data)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                text = f"the {name} archive is damaged or cut off ({error}); fetch it again"
-                raise crystal_error(source, text) from None
-            break
+    data = read_bytes(path, partial(crystal_error, source), most=_MOST_BYTES)
     if not data.strip():
         raise crystal_error(source, "the file is empty; fetch or write it again")
     return data

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from madelung.common.compression import without_compression
 from madelung.common.errors import DatasetError
 from madelung.common.registry import Registry
 from madelung.common.text import open_text
@@ -16,7 +17,6 @@ from madelung.data.index import is_store
 
 __all__ = ["FORMATS", "DatasetFormat", "detect_dataset_format"]
 
-_COMPRESSIONS = {".gz", ".bz2", ".xz", ".zip"}
 _START = 65536
 
 
@@ -113,10 +113,7 @@ def detect_dataset_format(path: Path) -> str:
         return next(name for name, one in formats.items() if one.is_folder(path))
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder; check the path")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in _COMPRESSIONS:
-        suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
+    suffix = Path(without_compression(path.name)).suffix.lower()
     start = _start(path) if suffix in (".json", "") else ""
     for name, one in formats.items():
         if one.file == path.name or suffix in one.suffixes or one.is_json(start):

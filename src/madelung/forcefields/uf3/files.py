@@ -31,7 +31,7 @@ def read_terms(path: str | os.PathLike[str]) -> UF3Terms:
     ForceFieldError
         If the file is missing, damaged, or of no known format.
     """
-    text = read_text(path)
+    text = read_text(path, ForceFieldError)
     if text.lstrip().startswith("{"):
         return _from_json(text, path)
     return parse_lammps(text, path)

@@ -29,7 +29,7 @@ def read_lammps(
     one_body
         Energies of atoms in eV by atomic number, which such files do not hold; zero by default.
     """
-    terms = parse_lammps(read_text(path), path, one_body)
+    terms = parse_lammps(read_text(path, ForceFieldError), path, one_body)
     return UF3Potential(terms.one_body, terms.pairs, terms.triplets)
 
 

@@ -1,0 +1,127 @@
+"""Bytes of files that may be compressed, unpacked as they are read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from madelung.common.errors import MadelungError
+
+__all__ = ["open_bytes", "read_bytes", "without_compression"]
+
+_OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+_PIECE = 1 << 20
+
+Failure = Callable[[str], MadelungError]
+
+
+def without_compression(name: str) -> str:
+    """Return the name of a file without the suffixes of compressions."""
+    while name.lower().endswith(_SUFFIXES):
+        name = name.rpartition(".")[0]
+    return name
+
+
+@contextmanager
+def open_bytes(path: str | os.PathLike[str], error: Failure) -> Iterator[IO[bytes]]:
+    """Open a file, unpacked if it is a gzip, bzip2, xz or zip file, whatever its name.
+
+    Nothing is unpacked before it is read, so that a small file that unpacks to a huge one takes no
+    more memory than what is asked for.
+
+    Parameters
+    ----------
+    path
+        The file; a zip file must hold one file.
+    error
+        Makes what is raised, of a message without the name of the file.
+
+    Yields
+    ------
+    binary stream
+
+    Raises
+    ------
+    MadelungError
+        Of the kind asked for, if the file is missing, or it turns out while it is read that it is
+        cut off or damaged.
+    """
+    try:
+        with Path(path).open("rb") as stream, _unpacked(stream, error) as unpacked:
+            yield unpacked
+    except _DAMAGE as problem:
+        raise error(f"the archive is damaged or cut off ({problem}); fetch it again") from None
+    except FileNotFoundError:
+        raise error("there is no such file; check the path") from None
+    except OSError as problem:
+        # bzip2 says of a damaged file that its data stream is invalid, without a number.
+        if problem.errno is None:
+            raise error(f"the archive is damaged ({problem}); fetch it again") from None
+        raise error(f"cannot be read ({problem.strerror}); check the file") from None
+
+
+def read_bytes(path: str | os.PathLike[str], error: Failure, *, most: int) -> bytes:
+    """Return the bytes of a file, unpacked if it is compressed; see :func:`open_bytes`.
+
+    Parameters
+    ----------
+    path, error
+        Of :func:`open_bytes`.
+    most
+        Bytes that it may have. It is an error if there are more, and no more are unpacked.
+    """
+    pieces, size = [], 0
+    with open_bytes(path, error) as stream:
+        while piece := stream.read(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                raise error(
+                    f"the file has more than {most >> 20} MiB, unpacked if it is an archive; give "
+                    "a smaller one"
+                )
+    return b"".join(pieces)
+
+
+@contextmanager
+def _unpacked(stream: IO[bytes], error: Failure) -> Iterator[IO[bytes]]:
+    start = stream.read(8)
+    stream.seek(0)
+    if start.startswith(_ZIP):
+        with zipfile.ZipFile(stream) as archive:
+            with archive.open(_only_member(archive, error)) as inner:
+                yield inner
+            return
+    opener = next((own for mark, own in _OPENERS.items() if start.startswith(mark)), None)
+    if opener is None:
+        yield stream
+        return
+    with opener(stream) as unpacked:
+        yield unpacked
+
+
+def _only_member(archive: zipfile.ZipFile, error: Failure) -> str:
+    # Archives made on macOS carry a folder of attributes beside the file.
+    names = [
+        name
+        for name in archive.namelist()
+        if not name.endswith("/") and not name.startswith("__MACOSX")
+    ]
+    if len(names) != 1:
+        raise error(f"the archive holds {len(names)} files; take out the one to read")
+    return names[0]
