@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from records import ROOT, header, versions, write_json
 
+from madelung.common.units import GIGAPASCAL
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
 
 ELEMENTS = ("Ni", "Cu", "Li", "Si", "Ge")  # in those of molybdenum, atoms are not at rest
 NEIGHBOURS = 5
-GPA = 160.21766  # eV/Å³
 
 
 def pairs_of(configurations: list[Configuration]) -> NDArray[np.float64]:
@@ -61,7 +61,7 @@ def main() -> int:
         pressure = float(volume @ rest / (volume @ volume))
         found[element] = {
             "configurations": len(strained),
-            "pressure_GPa": round(GPA * pressure, 2),
+            "pressure_GPa": round(pressure / GIGAPASCAL, 2),
             "rms_change_meV_per_atom": round(1000 * float(np.sqrt((change**2).mean())), 2),
             "rms_rest_meV_per_atom": round(1000 * float(np.sqrt((rest**2).mean())), 2),
             "rms_rest_after_pressure_meV_per_atom": round(

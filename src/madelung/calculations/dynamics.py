@@ -39,7 +39,7 @@ from madelung.common.interruption import Interruption
 from madelung.common.outputs import write_json
 from madelung.common.progress import watched
 from madelung.common.resuming import require_same_job
-from madelung.common.units import GIGAPASCAL
+from madelung.common.units import BOLTZMANN_CONSTANT, GIGAPASCAL, MILLIELECTRONVOLTS
 from madelung.crystals.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class DynamicsResult:
             upper.legend()
         name = "potential" if np.isnan(self.column("conserved_eV")).any() else "conserved"
         energies = self.column(f"{name}_eV") / len(self.crystal)
-        lower.plot(times, 1e3 * (energies - energies[0]), color=ORANGE)
+        lower.plot(times, MILLIELECTRONVOLTS * (energies - energies[0]), color=ORANGE)
         lower.set(xlabel="time (ps)", ylabel=f"{name} energy\nabove the first (meV/atom)")
         return figure
 
@@ -321,10 +321,9 @@ class _Run:
 
 def _momenta(atoms: Any, temperature: float, generator: np.random.Generator) -> Any:
     """Maxwell and Boltzmann's momenta; those of the whole are taken away, mass by mass."""
-    from ase.units import kB
-
     masses = atoms.get_masses()[:, None]
-    momenta = generator.standard_normal((len(atoms), 3)) * np.sqrt(masses * kB * temperature)
+    spreads = np.sqrt(masses * BOLTZMANN_CONSTANT * temperature)
+    momenta = generator.standard_normal((len(atoms), 3)) * spreads
     return momenta - masses * momenta.sum(axis=0) / masses.sum()
 
 

@@ -18,7 +18,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.figures import BLUE, ORANGE, in_style, new_figure, save_figure, subscripts
 from madelung.common.outputs import write_json, write_rows
 from madelung.common.progress import watched
-from madelung.common.units import GIGAPASCAL
+from madelung.common.units import GIGAPASCAL, MILLIELECTRONVOLTS
 from madelung.crystals.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class RelaxationResult:
         axes = figure.subplots()
         steps = [row["step"] for row in self.steps]
         energies = np.array([row["energy"] for row in self.steps]) / len(self.crystal)
-        axes.plot(steps, 1e3 * (energies - energies[-1]), color=BLUE, marker=".")
+        axes.plot(steps, MILLIELECTRONVOLTS * (energies - energies[-1]), color=BLUE, marker=".")
         axes.set(xlabel="step", ylabel="energy above the last (meV/atom)")
         integer_ticks(axes.xaxis)
         forces = np.array([row["largest_force"] for row in self.steps])

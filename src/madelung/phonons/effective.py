@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.units import _BOLTZMANN, _TERAHERTZ
+from madelung.common.units import BOLTZMANN_CONSTANT, TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import as_crystals
 
@@ -113,10 +113,10 @@ def effective_phonons(
     matrices = _nearest_hermitian(squares[1:], products[1:])
     masses = np.repeat(ase.data.atomic_masses[unit.numbers], 3)
     values = np.linalg.eigvalsh(matrices / np.sqrt(np.outer(masses, masses)))
-    frequencies = _TERAHERTZ * np.sign(values) * np.sqrt(np.abs(values))
+    frequencies = TERAHERTZ * np.sign(values) * np.sqrt(np.abs(values))
     # Twice the kinetic energy, Σ k T over degrees of freedom, is -Σ F u.
     twice = -np.einsum("qii->", products[1:]).real / (cells * len(star) * len(snapshots))
-    temperature = float(twice / frequencies.size / _BOLTZMANN)
+    temperature = float(twice / frequencies.size / BOLTZMANN_CONSTANT)
     return EffectivePhonons(steps[1:] / cells, frequencies, temperature)
 
 

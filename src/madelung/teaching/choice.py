@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.teaching.labels import TeacherLabels
 from madelung.teaching.shifts import ShiftRule, fit_shifts, shifted_energies, usable_rows
 
@@ -20,7 +21,6 @@ NONE = "none"
 """Name of the class of configurations that no teacher knows."""
 UNKNOWN = -1
 """Class of configurations without a reference energy."""
-_MILLI = 1000.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Choice:
             group=group,
             configurations=len(own),
             rms=_rms(own),
-            median=_MILLI * float(np.median(np.abs(own))) if len(own) else float("nan"),
+            median=MILLIELECTRONVOLTS * float(np.median(np.abs(own))) if len(own) else float("nan"),
             share=float(best.mean()) if len(best) else float("nan"),
         )
 
@@ -188,4 +188,4 @@ def choose_teachers(
 
 def _rms(errors: NDArray[np.float64]) -> float:
     own = errors[np.isfinite(errors)]
-    return _MILLI * float(np.sqrt(np.mean(own**2))) if len(own) else float("nan")
+    return MILLIELECTRONVOLTS * float(np.sqrt(np.mean(own**2))) if len(own) else float("nan")

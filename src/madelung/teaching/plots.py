@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from madelung.common.axes import log_colourbar, log_scale
 from madelung.common.figures import COLOURS, in_style, new_figure
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.teaching.choice import UNKNOWN, Choice
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_learning_curves", "plot_map", "short_name"]
 
 _OTHERS, _NONE, _UNKNOWN = "#a9a9a9", "#000000", "#e4e4e4"
-_MILLI = 1000.0
 _LEAST = 0.1
 # Sizes of points in a picture of few configurations and of many.
 _FEW, _FEW_SIZE, _MANY_SIZE = 1500, 6.0, 3.0
@@ -92,7 +92,7 @@ def _draw_teachers(figure: Figure, axis: Any, plane: NDArray[np.float64], choice
 def _draw_errors(figure: Figure, axis: Any, plane: NDArray[np.float64], choice: Choice) -> None:
     from matplotlib.colors import LogNorm
 
-    errors = _MILLI * choice.least_errors
+    errors = MILLIELECTRONVOLTS * choice.least_errors
     known = np.isfinite(errors)
     if not known.any():
         return

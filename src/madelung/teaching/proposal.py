@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file, write_rows
 from madelung.common.progress import counted
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.interface import ForceField
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.active import NextChoice, choose_next, ensemble_uncertainties, places_of
@@ -25,8 +26,6 @@ from madelung.teaching.sources import reference_energies_of
 __all__ = ["Proposal", "propose_next"]
 
 Array = NDArray[np.float64]
-
-_MILLI = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ def propose_next(
 def _energy_text(value: float) -> str:
     if np.isnan(value):
         return "no teacher knows it; "
-    return f"energy uncertain by {_MILLI * value:.3g} meV/atom; "
+    return f"energy uncertain by {MILLIELECTRONVOLTS * value:.3g} meV/atom; "
 
 
 def _rows(

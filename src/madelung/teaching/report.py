@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from madelung.common.figures import save_figure
 from madelung.common.outputs import plain, whole_file
 from madelung.common.progress import counted
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.choice import NONE, THRESHOLD, UNKNOWN, Choice, choose_teachers
 from madelung.teaching.descriptors import describe, principal_components
@@ -26,7 +27,6 @@ from madelung.teaching.sources import reference_energies_of
 
 __all__ = ["TeacherReport", "report_teachers"]
 
-_MILLI = 1000.0
 _TABLE_FIELDS = ("teacher", "group", "configurations", "rms", "median", "share")
 _PLACES = ("id", "group", "atoms", "first", "second", "best", "error")
 _PSEUDO = ("id", "atoms", "energy", "standard_error", "labelled")
@@ -134,7 +134,7 @@ def _results(
         ],
     }
     if mixture is not None:
-        errors = _MILLI * mixture.left_out_errors[np.isfinite(mixture.left_out_errors)]
+        errors = MILLIELECTRONVOLTS * mixture.left_out_errors[np.isfinite(mixture.left_out_errors)]
         results["mixture"] = {
             "labelled": len(mixture.labelled_indices),
             "left_out_rms": float(np.sqrt(np.mean(errors**2))),
@@ -153,7 +153,7 @@ def _map_rows(
         [
             labels.ids[row], groups[row], int(labels.counts[row]),
             *(f"{value:.6g}" for value in plane[row]),
-            names[number], "" if np.isnan(error) else f"{_MILLI * error:.6g}",
+            names[number], "" if np.isnan(error) else f"{MILLIELECTRONVOLTS * error:.6g}",
         ]
         for row, (number, error) in enumerate(
             zip(choice.classes, choice.least_errors, strict=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from madelung.common.errors import CrystalError, ForceFieldError
 from madelung.common.outputs import whole_file
 from madelung.common.progress import counted
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.interface import ForceField
 from madelung.forcefields.reference.configurations import Configuration
 
@@ -23,7 +24,6 @@ FIELDS = (
     "largest_force_error",
 )  # fmt: skip
 """Columns of a table of predictions; energies in eV/atom, forces in eV/Å."""
-_MILLI = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class Comparison:
     @property
     def energy_rmse(self) -> float:
         """Root mean square error of energies in meV/atom; NaN without energies."""
-        return _MILLI * _rms(self.energy_errors)
+        return MILLIELECTRONVOLTS * _rms(self.energy_errors)
 
     @property
     def force_rmse(self) -> float:
@@ -132,7 +132,7 @@ class Comparison:
             "configurations": len(self.configurations),
             "atoms": sum(item.atoms for item in self.configurations),
             "energy_rmse": self.energy_rmse,
-            "energy_mae": _MILLI * _mean(np.abs(energies)),
+            "energy_mae": MILLIELECTRONVOLTS * _mean(np.abs(energies)),
             "force_rmse": self.force_rmse,
             "force_mae": _mean(np.abs(forces)),
         }

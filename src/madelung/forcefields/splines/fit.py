@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.splines.eam import tabulated
 from madelung.forcefields.splines.job import take_folder
@@ -373,7 +374,8 @@ def _in_words(report: dict[str, Any]) -> str:
     parts = []
     for name in ("errors", "validation"):
         if name in report:
-            energy, force = 1000 * report[name]["energy"], report[name]["force"]
+            energy = MILLIELECTRONVOLTS * report[name]["energy"]
+            force = report[name]["force"]
             word = "fitted" if name == "errors" else "held back"
             parts.append(f"{word} {energy:.2f} meV/atom, {force:.4f} eV/Å")
     return "; ".join(parts)

@@ -14,6 +14,7 @@ import numpy as np
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_pages
 from madelung.common.outputs import whole_file
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.plots import plot_parity
 from madelung.forcefields.reference.reference_data import GROUPS, TEST, DataFiles
@@ -29,7 +30,6 @@ from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 __all__ = ["UF3FitResult", "run_uf3_fit"]
 
 POTENTIAL, LAMMPS_POTENTIAL, RESULTS = "potential.json", "potential.uf3", "results.json"
-_MILLI = 1000.0
 _CROSS_VALIDATION = "cross-validation"
 
 
@@ -157,7 +157,7 @@ def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[di
         rows.append(
             {
                 "configurations": sum(group["energy"].count for group in chosen.groups.values()),
-                "energy_rmse": _MILLI * errors.get("energy", float("nan")),
+                "energy_rmse": MILLIELECTRONVOLTS * errors.get("energy", float("nan")),
                 "force_rmse": errors.get("forces", float("nan")),
             }
         )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.settings import UF3Settings
 
 __all__ = ["CrossValidation", "cross_validation", "tune_weights"]
 
-_MILLI = 1000.0
 # One after another, in the order of what they matter; penalties from large to small.
 _KAPPAS = (0.5, 0.2, 0.1, 0.05, 0.02)
 _CANDIDATES = {
@@ -73,7 +73,7 @@ def cross_validation(
     ratios = [rms[name] / (sums[name].deviation or 1.0) for name in rms if counts[name]]
     return CrossValidation(
         configurations=counts["energy"],
-        energy_rmse=_MILLI * rms["energy"],
+        energy_rmse=MILLIELECTRONVOLTS * rms["energy"],
         force_rmse=rms["forces"],
         score=float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-12))))),
     )
