@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +58,15 @@ def test_order_and_vectors_in_a_large_cell() -> None:
     one = find_neighbours(Crystal(cell, positions, np.ones(200, dtype=int), True), 4.0)
     other = find_neighbours(Crystal(cell, moved, np.ones(200, dtype=int), True), 4.0)
     np.testing.assert_allclose(ordered(one, 200), ordered(other, 200), atol=3e-6)
+
+
+def test_vesin_is_called_in_one_place() -> None:
+    import madelung
+
+    root = Path(madelung.__file__).parent
+    callers = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "vesin import" in path.read_text(encoding="utf-8")
+    }
+    assert callers == {"crystals/neighbours.py"}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from madelung.common.arrays import to_numpy
 from madelung.crystals.crystal import Crystal
 
-__all__ = ["Neighbours", "find_neighbours"]
+__all__ = ["Neighbours", "find_neighbours", "search_pairs"]
 
 # Vesin divides the cell into boxes of the cutoff's size; too many of them cost more than pairs.
 _SHORTEST_SEARCH = 2.0
@@ -55,6 +55,53 @@ def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
     return _by_vesin(crystal, cutoff) if _core() is None else _by_core(crystal, cutoff)
 
 
+def search_pairs(
+    positions: Any,
+    cell: Any,
+    cutoff: float,
+    quantities: str,
+    *,
+    periodic: Any = True,
+    each_once: bool = False,
+    in_order: bool = False,
+) -> tuple[NDArray[Any], ...]:
+    """Find pairs by vesin, with what is known of them.
+
+    Parameters
+    ----------
+    positions
+        (n, 3) in Å.
+    cell
+        (3, 3) lattice vectors as rows.
+    cutoff
+        Distance in Å.
+    quantities
+        What to return, a letter each: ``i`` and ``j`` atoms, ``S`` (P, 3) cells between them,
+        ``d`` distances, ``D`` (P, 3) vectors.
+    periodic
+        Whether the structure repeats, along each lattice vector or all.
+    each_once
+        Whether a pair is there once, not in both directions.
+    in_order
+        Whether pairs are sorted by their first atom.
+
+    Notes
+    -----
+    :func:`find_neighbours` is the search for all ordered pairs; it uses the native core where that
+    is built. The order of pairs here is vesin's, on which sums in single precision depend.
+    """
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=cutoff, full_list=not each_once, sorted=in_order, n_threads=1)
+    found = search.compute(
+        points=to_numpy(positions), box=to_numpy(cell), periodic=periodic, quantities=quantities
+    )
+    return tuple(
+        np.asarray(values, dtype=np.int64) if letter in "ijS" else np.asarray(values)
+        for letter, values in zip(quantities, found, strict=True)
+    )
+
+
 @cache
 def _core() -> Any:
     """The native core; None where it is not built."""
@@ -90,23 +137,19 @@ def _box(
 
 
 def _by_vesin(crystal: Crystal, cutoff: float) -> Neighbours:
-    from vesin import NeighborList
-
     reach = max(cutoff, _SHORTEST_SEARCH)
-    search = NeighborList(cutoff=reach, full_list=True, sorted=True, n_threads=1)
-    positions, cell = to_numpy(crystal.positions), to_numpy(crystal.cell)
-    first, second, vectors, distances = search.compute(
-        points=positions, box=cell, periodic=crystal.pbc, quantities="ijDd"
+    first, second, vectors, distances = search_pairs(
+        crystal.positions, crystal.cell, reach, "ijDd", periodic=crystal.pbc, in_order=True
     )
     if cutoff < reach:
         near = distances < cutoff
         first, second = first[near], second[near]
         vectors, distances = vectors[near], distances[near]
-    counts = np.bincount(first.astype(np.int64), minlength=len(crystal))
+    counts = np.bincount(first, minlength=len(crystal))
     starts = np.concatenate([[0], np.cumsum(counts)])
     return Neighbours(
         starts.astype(np.int64),
-        second.astype(np.int64),
+        second,
         np.ascontiguousarray(vectors, dtype=np.float64),
         np.ascontiguousarray(distances, dtype=np.float64),
     )

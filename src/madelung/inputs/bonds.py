@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from madelung.common.arrays import to_numpy
 from madelung.crystals.crystal import Crystal
+from madelung.crystals.neighbours import search_pairs
 
 __all__ = ["SYMMETRIC_POINTS", "BondList", "CrystalBonds", "crystal_bonds", "join_bonds"]
 
@@ -145,16 +145,10 @@ def crystal_bonds(crystal: Crystal, orbits: NDArray[np.int64], reach: float) -> 
     reach
         Greatest length of a bond in Å.
     """
-    from vesin import NeighborList
-
-    search = NeighborList(cutoff=reach, full_list=False, n_threads=1)
-    i, j, shift, distance, vector = search.compute(
-        to_numpy(crystal.positions), to_numpy(crystal.cell), True, quantities="ijSdD"
-    )
-    apart = distance > 0.0
-    first, second = (np.asarray(atoms, dtype=np.int64)[apart] for atoms in (i, j))
-    distance = np.asarray(distance)[apart]
-    parity = np.asarray(shift)[apart].astype(np.int64) @ _HALVES.T
+    found = search_pairs(crystal.positions, crystal.cell, reach, "ijSdD", each_once=True)
+    apart = found[3] > 0.0
+    first, second, shift, distance, vector = (values[apart] for values in found)
+    parity = shift @ _HALVES.T
     ends = np.sort(np.stack([orbits[first], orbits[second]], axis=1), axis=1)
     keys = np.column_stack([ends, np.rint(distance / _SAME_DISTANCE).astype(np.int64)])
     _, chosen, kinds = np.unique(keys, axis=0, return_index=True, return_inverse=True)
@@ -162,7 +156,7 @@ def crystal_bonds(crystal: Crystal, orbits: NDArray[np.int64], reach: float) -> 
         orbits=np.asarray(orbits, dtype=np.int64),
         first=first,
         second=second,
-        directions=(np.asarray(vector)[apart] / distance[:, None]).astype(np.float32),
+        directions=(vector / distance[:, None]).astype(np.float32),
         signs=(1 - 2 * (parity % 2)).astype(np.float32),
         kinds=kinds.reshape(-1),
         ends=ends[chosen],

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from madelung.common.errors import CrystalError, ToleranceWarning
 from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.neighbours import search_pairs
 from madelung.crystals.primitive import primitive_crystal
 from madelung.crystals.reading.arguments import as_batch
 from madelung.inputs.settings import GraphSettings
@@ -234,23 +235,16 @@ def near_neighbours(
 def _neighbours_of_one(
     cell: NDArray[np.float64], positions: NDArray[np.float64], count: int, tie_tolerance: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]] | None:
-    from vesin import NeighborList
-
     atoms = len(positions)
     density = atoms / abs(np.linalg.det(cell))
     reach = _FIRST_REACH * (3.0 * (count + 1) / (4.0 * np.pi * density)) ** (1.0 / 3.0)
     for _ in range(_SEARCHES):
-        search = NeighborList(cutoff=reach + tie_tolerance, full_list=True, n_threads=1)
-        i, j, distance = search.compute(positions, cell, True, quantities="ijd")
-        centre = np.asarray(i, dtype=np.int64)
+        centre, j, distance = search_pairs(positions, cell, reach + tie_tolerance, "ijd")
         inner = distance <= reach
         apart = distance > 0.0
         degrees = np.bincount(centre[inner & apart], minlength=atoms)
         if (degrees >= count).all():
-            return _nearest(
-                centre[apart], np.asarray(j, dtype=np.int64)[apart], distance[apart],
-                atoms, count, tie_tolerance,
-            )  # fmt: skip
+            return _nearest(centre[apart], j[apart], distance[apart], atoms, count, tie_tolerance)
         reach *= _FURTHER_REACH
     return None
 

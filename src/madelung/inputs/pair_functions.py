@@ -22,6 +22,7 @@ from madelung.common.native import native_core
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import covalent_radii
 from madelung.crystals.layers import area_per_atom
+from madelung.crystals.neighbours import search_pairs
 from madelung.crystals.orbits import atom_orbits
 from madelung.crystals.primitive import primitive_crystal
 from madelung.inputs.bonds import CrystalBonds, crystal_bonds
@@ -232,15 +233,9 @@ def _near_by_numpy(
     radii: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """The same without the core."""
-    from vesin import NeighborList
-
-    search = NeighborList(cutoff=settings.cutoff, full_list=True, n_threads=1)
-    i, j, distance, vector = search.compute(
-        to_numpy(crystal.positions), to_numpy(crystal.cell), True, quantities="ijdD"
-    )
+    i, j, distance, vector = search_pairs(crystal.positions, crystal.cell, settings.cutoff, "ijdD")
     place = np.full(len(crystal), -1)
     place[first] = np.arange(len(first))
-    i, j = np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64)
     chosen = (place[i] >= 0) & (distance > 0.0)
     receivers, senders = place[i[chosen]], orbit[j[chosen]]
     contributions = _contributions(
