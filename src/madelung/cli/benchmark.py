@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from madelung.cli import options
 from madelung.cli.options import single_command
+from madelung.training.settings import TrainingSettings, read_settings
 
 if TYPE_CHECKING:
     from madelung.leaderboards.benchmark import BenchmarkResult
@@ -30,20 +32,13 @@ same command.
 
   madelung benchmark matbench_phonons --out phonons --data phonons.jsonl.gz --fold 0 --fold 1
 """
-_PANEL = "Settings"
+_SETTINGS = TrainingSettings.model_fields
 
 
 def benchmark(
     task: Annotated[str | None, typer.Argument(metavar="TASK", help="Name of a task.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the benchmark.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", help="YAML or JSON file of settings, as for 'madelung train'."
-        ),
-    ] = None,
+    out: options.OptionalOut = None,
+    config: options.Config = None,
     members: Annotated[
         int, typer.Option(min=1, help="Runs of each fold that predict together.")
     ] = 1,
@@ -57,25 +52,15 @@ def benchmark(
         list[int] | None,
         typer.Option(help="Fold to work on now; may be repeated.", show_default="all"),
     ] = None,
-    initial: Annotated[
-        str | None, typer.Option(help="Model to start from.", rich_help_panel=_PANEL)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of the first member.", rich_help_panel=_PANEL)
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="Passes over the training crystals.", rich_help_panel=_PANEL),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads.", rich_help_panel=_PANEL)] = None,
-    device: Annotated[
-        str | None, typer.Option(help="PyTorch device.", rich_help_panel=_PANEL)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    initial: Annotated[str | None, options.setting(_SETTINGS["initial"])] = None,
+    seed: Annotated[int | None, options.setting(_SETTINGS["seed"])] = None,
+    epochs: Annotated[int | None, options.setting(_SETTINGS["epochs"])] = None,
+    threads: Annotated[int | None, options.setting(_SETTINGS["threads"])] = None,
+    device: Annotated[str | None, options.setting(_SETTINGS["device"])] = None,
+    quiet: options.Quiet = False,
     list_tasks: Annotated[bool, typer.Option("--list", help="List the tasks.")] = False,
 ) -> None:
     from madelung.leaderboards.benchmark import run_benchmark
-    from madelung.training.settings import read_settings
 
     if list_tasks:
         _print_tasks()
@@ -84,14 +69,14 @@ def benchmark(
         raise typer.BadParameter("name a task; --list shows all", param_hint="TASK")
     if out is None:
         raise typer.BadParameter("name a folder", param_hint="--out")
-    options = {
+    given = {
         "initial": initial,
         "seed": seed,
         "epochs": epochs,
         "threads": threads,
         "device": device,
     }
-    changes = {name: value for name, value in options.items() if value is not None}
+    changes = {name: value for name, value in given.items() if value is not None}
     settings = read_settings(config, changes)
     _print(
         run_benchmark(

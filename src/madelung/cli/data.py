@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from madelung.cli import options
+
 if TYPE_CHECKING:
     from madelung.data.store import CrystalStore
 
@@ -47,24 +49,10 @@ app = typer.Typer(
 )
 
 Source = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A name, file or folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first record that cannot be used.")
-]
-Store = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="STORE",
-        help="Folder of the store, which appears when all is written.",
-        show_default="the data folder, for a name",
-    ),
-]
 
 
 @app.command("list")
-def list_datasets(as_json: AsJson = False) -> None:
+def list_datasets(as_json: options.AsJson = False) -> None:
     """List the data sets that are known by name."""
     from madelung.data.index import is_store
     from madelung.data.named import data_folder, dataset_names
@@ -102,7 +90,7 @@ def list_datasets(as_json: AsJson = False) -> None:
 
 
 @app.command("info")
-def info(source: Source, as_json: AsJson = False) -> None:
+def info(source: Source, as_json: options.AsJson = False) -> None:
     """Show what a data set holds: crystals, targets with units and ranges, splits, licence.
 
     A named data set is not downloaded for it. The checksums of a store are compared.
@@ -125,7 +113,7 @@ def import_file(
         Path | None,
         typer.Argument(metavar="FILE", help="File of the named data set.", show_default=False),
     ] = None,
-    out: Store = None,
+    out: options.OptionalOutStore = None,
     splits: Annotated[
         Path | None,
         typer.Option(
@@ -137,7 +125,7 @@ def import_file(
     partial: Annotated[
         bool, typer.Option("--partial", help="The file holds a part of the named data set.")
     ] = False,
-    strict: Strict = False,
+    strict: options.Strict = False,
 ) -> None:
     """Make the store of a file or folder, or of the file of a named data set."""
     if file is not None:
@@ -158,7 +146,7 @@ def import_file(
 @app.command("download")
 def download(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a public data set.")],
-    out: Store = None,
+    out: options.OptionalOutStore = None,
     mirror: Annotated[
         str | None,
         typer.Option(
@@ -167,7 +155,7 @@ def download(
             show_default="$MADELUNG_MIRROR",
         ),
     ] = None,
-    strict: Strict = False,
+    strict: options.Strict = False,
 ) -> None:
     """Download a named data set with its official splits."""
     from madelung.data.named import download_dataset
@@ -178,9 +166,7 @@ def download(
 @app.command("export")
 def export(
     source: Source,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="File to write (.jsonl, .jsonl.gz).")
-    ],
+    out: options.OutLines,
 ) -> None:
     """Write a data set as JSON lines."""
     from madelung.data.dataset import export_json_lines, open_dataset
@@ -196,12 +182,7 @@ def combine(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Names, files or folders.")
     ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", metavar="STORE", help="Folder of the store, with matches.csv in it."
-        ),
-    ],
+    out: options.OutStore,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Target to take (all without it).", show_default=False),
@@ -220,7 +201,8 @@ def combine(
 ) -> None:
     """Make one store of several data sets, without training on crystals that are held out.
 
-    Each target gets a split of its own name. Needs pymatgen if something is held out.
+    Each target gets a split of its own name. Needs pymatgen if something is held out; matches.csv
+    in the store then says what matches.
     """
     from madelung.data.combining import combine_sources
 

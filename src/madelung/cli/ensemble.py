@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from madelung.cli import options
 from madelung.cli.options import single_command
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def ensemble(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or models.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the model.")],
+    out: options.Out,
     dataset: Annotated[
         str | None,
         typer.Option(

@@ -21,7 +21,8 @@ Compare a model with the known values of a data set.
 
 Shows the mean absolute and root-mean-square error, R², a bootstrap interval, how often the true \
 value is within the stated uncertainty, the worst crystals, and, where the crystals are those of a \
-published test, the errors of published models on them.
+published test, the errors of published models on them. A folder (--out) gets JSON, CSV and the \
+picture of errors.
 
 [bold]Examples[/bold]
 
@@ -36,10 +37,7 @@ published test, the errors of published models on them.
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="As for 'madelung train'.")],
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which target.", show_default="the model's"),
-    ] = None,
+    target: options.ModelTarget = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Named split.", show_default="the target's, if any"),
@@ -47,11 +45,8 @@ def evaluate(
     part: Annotated[
         str, typer.Option(metavar="PART", help="train, val, test, or all of it.")
     ] = "test",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder for JSON, CSV and the picture of errors."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: options.OptionalOut = None,
+    as_json: options.AsJson = False,
     threads: options.Threads = None,
 ) -> None:
     from madelung.data.dataset import open_dataset

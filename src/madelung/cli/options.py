@@ -5,29 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
 __all__ = [
+    "SETTINGS",
     "AsCsv",
     "AsJson",
     "ChargeRule",
+    "Config",
     "CrystalFiles",
     "Every",
     "Executor",
     "ExecutorName",
+    "FewThreads",
+    "ForceFieldPath",
+    "Initial",
+    "LearningFiles",
+    "Local",
     "MaxAtoms",
-    "Output",
+    "ModelTarget",
+    "OptionalForceField",
+    "OptionalOut",
+    "OptionalOutStore",
+    "Out",
+    "OutFile",
+    "OutLines",
+    "OutStore",
     "Plot",
     "PotentialNames",
+    "Pressure",
+    "Quiet",
     "RelativeTolerance",
+    "Resume",
     "Rows",
+    "Seed",
     "Strict",
+    "TestFiles",
+    "TestShare",
     "Threads",
     "Tolerance",
+    "setting",
     "single_command",
 ]
+
+
+SETTINGS = "Settings"
+"""Panel of options that change settings."""
 
 
 class ExecutorName(StrEnum):
@@ -73,22 +101,72 @@ ChargeRule = Annotated[
         show_default="the file's oxidation numbers, if any",
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Write a JSON list with one object for each file.")
-]
-AsCsv = Annotated[
-    bool, typer.Option("--csv", help="Write CSV with one row for each pair of atoms.")
-]
-Output = Annotated[
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Write CSV instead of text.")]
+_OUT: tuple[str, str, str] = ("--out", "--output", "-o")
+_OUT_FOLDER = typer.Option(*_OUT, metavar="FOLDER", help="Folder for the results.")
+Out = Annotated[Path, _OUT_FOLDER]
+OptionalOut = Annotated[Path | None, _OUT_FOLDER]
+OutFile = Annotated[
     Path | None,
     typer.Option(
-        "--output",
-        "-o",
+        *_OUT,
         metavar="PATH",
-        help="File for the result (.json, .csv or .txt), or a folder for sums.json, sums.csv or "
-        "sums.txt. It appears when all is done.",
+        help="File for the result (.json, .csv or .txt), or a folder. It appears when all is done.",
         show_default="the screen",
     ),
+]
+_OUT_STORE_HELP = "Folder of the store, which appears when all is written."
+OutStore = Annotated[Path, typer.Option(*_OUT, metavar="STORE", help=_OUT_STORE_HELP)]
+OptionalOutStore = Annotated[
+    Path | None,
+    typer.Option(
+        *_OUT,
+        metavar="STORE",
+        help=_OUT_STORE_HELP,
+        show_default="the data folder, for a name",
+    ),
+]
+OutLines = Annotated[
+    Path, typer.Option(*_OUT, metavar="FILE", help="File to write (.jsonl, .jsonl.gz).")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML or JSON file of settings; options go before it."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.")]
+LearningFiles = Annotated[
+    list[str], typer.Argument(metavar="DATA...", help="extxyz files to learn from.")
+]
+TestFiles = Annotated[
+    list[str] | None,
+    typer.Option("--test", help="File that is only tested on; may be repeated."),
+]
+TestShare = Annotated[
+    float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
+]
+Initial = Annotated[
+    Path | None, typer.Option(help="Force field to start from.", show_default="none")
+]
+Local = Annotated[bool, typer.Option("--local", help="No charges and no dispersion; for metals.")]
+_FORCE_FIELD = typer.Option(
+    "--force-field", "-f", metavar="PATH", help="File or folder of the force field."
+)
+ForceFieldPath = Annotated[Path, _FORCE_FIELD]
+OptionalForceField = Annotated[Path | None, _FORCE_FIELD]
+ModelTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="Which of the model's targets.",
+        show_default="the one the model's name stands for, or its first",
+    ),
+]
+Pressure = Annotated[
+    float, typer.Option(metavar="GPA", help="Pressure in GPa, where the cell may change.")
 ]
 Plot = Annotated[
     Path | None,
@@ -107,16 +185,40 @@ Every = Annotated[
     bool, typer.Option("--every", help="Take every structure of a file, not the last alone.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")
+    bool, typer.Option("--strict", help="Stop at the first file or record that cannot be used.")
 ]
 MaxAtoms = Annotated[
     int, typer.Option(min=1, metavar="NUMBER", help="Refuse crystals with more atoms.")
 ]
 Executor = Annotated[ExecutorName, typer.Option(help="What does the sums.")]
+_THREADS_HELP = "Threads to use."
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="NUMBER", help="Threads to use.", show_default="all cores"),
+    typer.Option(min=1, metavar="NUMBER", help=_THREADS_HELP, show_default="all cores"),
 ]
+FewThreads = Annotated[int, typer.Option(min=1, metavar="NUMBER", help=_THREADS_HELP)]
+
+
+def setting(field: FieldInfo, *names: str, metavar: str | None = None) -> Any:
+    """Return the option of a setting: its help is what the setting's field says of it.
+
+    The option has no default of its own, so that a configuration file keeps its say.
+
+    Parameters
+    ----------
+    field
+        Of the settings.
+    names, metavar
+        Of the option, where they do not follow from the name of the parameter.
+    """
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    text = field.description or ""
+    if shown not in (None, ""):
+        text += f" [dim]\\[default: {shown}][/dim]"
+    return typer.Option(
+        *names, help=text, metavar=metavar, show_default=False, rich_help_panel=SETTINGS
+    )
 
 
 def single_command(function: Callable[..., Any]) -> typer.Typer:

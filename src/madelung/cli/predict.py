@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -30,7 +29,7 @@ crystals. A warning says where a crystal is unlike those that the model was trai
 
   madelung predict example:TiO2 --model band-gap --json
 
-  madelung predict folder/ --model run --csv --output predictions.csv
+  madelung predict folder/ --model run --csv --out predictions.csv
 """
 _COLUMNS = ("file", "formula", "value", "unit", "uncertainty", "warnings")
 
@@ -43,34 +42,15 @@ ModelName = Annotated[
         help="A name that 'madelung models' lists, or the folder of a model or training run.",
     ),
 ]
-TargetName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Which of the model's targets.",
-        show_default="the one the model's name stands for, or its first",
-    ),
-]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Write CSV with one row for each crystal.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="PATH",
-        help="File for the result (.json, .csv or .txt), or a folder. It appears when all is done.",
-        show_default="the screen",
-    ),
-]
 
 
 def predict(
     files: options.CrystalFiles,
     model: ModelName = "formation-energy",
-    target: TargetName = None,
+    target: options.ModelTarget = None,
     as_json: options.AsJson = False,
-    as_csv: AsCsv = False,
-    output: Output = None,
+    as_csv: options.AsCsv = False,
+    out: options.OutFile = None,
     every: options.Every = False,
     strict: options.Strict = False,
     max_atoms: options.MaxAtoms = 2000,
@@ -82,7 +62,7 @@ def predict(
     from madelung.models.files import predict_files
     from madelung.models.shipped import load
 
-    form = choose_form(as_json, as_csv, output)
+    form = choose_form(as_json, as_csv, out)
     loaded = load(model, target=target)
     examples = example_paths(files)
     given = {str(path): name for name, path in examples.items()}
@@ -90,7 +70,7 @@ def predict(
     entries = predict_files(
         loaded, paths, every=every, max_atoms=max_atoms, threads=threads or available_cores()
     )
-    with open_output(output, form, "predictions") as stream:
+    with open_output(out, form, "predictions") as stream:
         report = _PredictionOutput(form, stream, given)
         for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
             if entry.problem is not None and strict:

@@ -47,10 +47,6 @@ Structure = Annotated[
         metavar="STRUCTURE", help="Crystal file or example:NAME; the last structure of a file."
     ),
 ]
-Field = Annotated[
-    Path, typer.Option("--force-field", "-f", metavar="PATH", help="File of the force field.")
-]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
 ForceTolerance = Annotated[
     float, typer.Option(metavar="NUMBER", help="Largest force at rest, in eV/Å.")
 ]
@@ -94,12 +90,10 @@ class _Result(Protocol):
 @app.command()
 def relax(
     structure: Structure,
-    force_field: Field,
-    out: Out,
+    force_field: options.ForceFieldPath,
+    out: options.Out,
     cell: Annotated[bool, typer.Option("--cell", help="Relax the cell as well.")] = False,
-    pressure: Annotated[
-        float, typer.Option(metavar="GPA", help="Pressure on the cell in GPa.")
-    ] = 0.0,
+    pressure: options.Pressure = 0.0,
     force_tolerance: ForceTolerance = 1e-3,
     max_steps: MaxSteps = 500,
     optimiser: Annotated[
@@ -127,8 +121,8 @@ def relax(
 @app.command()
 def elastic(
     structure: Structure,
-    force_field: Field,
-    out: Out,
+    force_field: options.ForceFieldPath,
+    out: options.Out,
     strain: Annotated[
         float, typer.Option(metavar="NUMBER", help="Larger of both strains; the other is half.")
     ] = 2e-3,
@@ -158,8 +152,8 @@ def elastic(
 @app.command()
 def eos(
     structure: Structure,
-    force_field: Field,
-    out: Out,
+    force_field: options.ForceFieldPath,
+    out: options.Out,
     span: Annotated[
         float, typer.Option(metavar="NUMBER", help="Volumes from 1 - SPAN to 1 + SPAN.")
     ] = 0.06,
@@ -189,8 +183,8 @@ def eos(
 @app.command()
 def vacancy(
     structure: Structure,
-    force_field: Field,
-    out: Out,
+    force_field: options.ForceFieldPath,
+    out: options.Out,
     site: Annotated[int, typer.Option(min=0, help="Atom that is taken out, counted from 0.")] = 0,
     smallest: Annotated[
         float, typer.Option(metavar="A", help="Smallest height of the supercell in Å.")
@@ -229,25 +223,23 @@ def vacancy(
 @app.command()
 def md(
     structure: Structure,
-    force_field: Field,
-    out: Out,
+    force_field: options.ForceFieldPath,
+    out: options.Out,
     steps: Annotated[int, typer.Option(min=0, help="Steps in all, with those before --resume.")],
     ensemble: Annotated[EnsembleName, typer.Option(help="What is constant.")] = EnsembleName.nve,
     thermostat: Annotated[ThermostatName, typer.Option(help="For nvt.")] = ThermostatName.langevin,
     temperature: Annotated[float, typer.Option(metavar="K", help="Temperature.")] = 300.0,
-    pressure: Annotated[float, typer.Option(metavar="GPA", help="For npt.")] = 0.0,
+    pressure: options.Pressure = 0.0,
     time_step: Annotated[float, typer.Option(metavar="FS", help="Time step.")] = 1.0,
     friction: Annotated[float, typer.Option(metavar="1/FS", help="For Langevin.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="Of velocities and random forces.")] = 0,
+    seed: options.Seed = 0,
     log_every: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 10,
     trajectory_every: Annotated[
         int, typer.Option(min=0, help="Steps between frames; 0 for none.")
     ] = 100,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 1000,
     repeat: Annotated[int, typer.Option(min=1, help="Cells along each direction.")] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, if any.")
-    ] = False,
+    resume: options.Resume = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Molecular dynamics, which can be interrupted and goes on bit for bit the same."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from madelung.cli import options
+
 if TYPE_CHECKING:
     from madelung.teaching.labels import TeacherLabels
     from madelung.teaching.proposal import Proposal
@@ -26,8 +28,6 @@ app = typer.Typer(
 Data = Annotated[
     list[str], typer.Argument(metavar="DATA...", help="extxyz files of configurations.")
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 _REASONS_SHOWN = 5
 _TEACHERS_SHOWN = 15
 _NEXT_SHOWN = 10
@@ -62,7 +62,7 @@ Ni.eam.alloy Ni" --out labels --processes 4
 @app.command("label", help=_LABEL_HELP, no_args_is_help=True)
 def label(
     data: Data,
-    out: Out,
+    out: options.Out,
     teacher: Annotated[
         list[str], typer.Option("--teacher", "-t", metavar="TEACHER", help="May be repeated.")
     ],
@@ -78,7 +78,7 @@ def label(
         float,
         typer.Option(metavar="EV", help="Energies farther off than this for an atom are none."),
     ] = 10.0,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.configurations import read_configurations
     from madelung.teaching.labelling import label_configurations
@@ -119,13 +119,13 @@ each configuration, with its standard error.
 def report(
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Folder or table.")],
     data: Data,
-    out: Out,
+    out: options.Out,
     threshold: Annotated[
         float,
         typer.Option(metavar="EV", help="Error for an atom beyond which the best one is none."),
     ] = 0.1,
     mixture: Annotated[bool, typer.Option("--mixture", help="Fit a mixture of teachers.")] = False,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.configurations import read_configurations
     from madelung.teaching.report import report_teachers
@@ -163,7 +163,7 @@ command.
 def train(
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Folder or table.")],
     data: Data,
-    out: Out,
+    out: options.Out,
     method: Annotated[
         list[str] | None, typer.Option(help="May be repeated.", show_default="ours")
     ] = None,
@@ -176,16 +176,12 @@ def train(
         typer.Option(help="Part of those with a reference that may be learnt from."),
     ] = None,
     validation_share: Annotated[float, typer.Option(help="Part that chooses weights.")] = 0.1,
-    test_share: Annotated[float, typer.Option(help="Part that errors are told of.")] = 0.1,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
-    ] = None,
+    test_share: options.TestShare = 0.1,
+    config: options.Config = None,
     steps: Annotated[int | None, typer.Option(help="Steps of each training.")] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="No charges and no dispersion; for metals.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of division, weights and order.")] = 0,
-    quiet: Quiet = False,
+    local: options.Local = False,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.configurations import read_configurations
     from madelung.teaching.run_teaching import TeachingShares, teach_networks
@@ -225,14 +221,11 @@ then holds next.csv and next.extxyz.
 def next_configurations(
     labels: Annotated[str, typer.Argument(metavar="LABELS", help="Folder or table; - for none.")],
     data: Data,
-    out: Out,
+    out: options.Out,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to choose.")],
-    force_field: Annotated[
-        Path | None,
-        typer.Option("--force-field", "-f", metavar="FOLDER", help="An ensemble of networks."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn at random.")] = 0,
-    quiet: Quiet = False,
+    force_field: options.OptionalForceField = None,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.files import load_force_field
     from madelung.forcefields.reference.configurations import read_configurations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -11,6 +12,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from madelung.cli import options
 from madelung.cli.options import single_command
 from madelung.models.settings import ARCHITECTURES
 from madelung.training.settings import FORMER_SETTINGS, TrainingSettings
@@ -131,14 +133,14 @@ def _is_settings(kind: Any) -> bool:
 
 def _nested(changes: dict[str, Any]) -> dict[str, Any]:
     """Put options that were given into the groups of the settings."""
-    options, nested = _options(), dict[str, Any]()
+    known, nested = _options(), dict[str, Any]()
     for given, value in changes.items():
         if value is None or value == []:
             continue
         name = FORMER_SETTINGS.get(given, given)
         if name != given:
             print(f"--{given} is now --{name}; use that, the old name will go", file=sys.stderr)
-        group, field = options[name]
+        group, field = known[name]
         if _is_tuple(field):
             value = _split(value)
         if group is None:
@@ -158,20 +160,15 @@ def _is_tuple(field: FieldInfo) -> bool:
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """An option without a default of its own, so that a configuration file keeps its say."""
-    default = field.get_default(call_default_factory=True)
-    shown = ",".join(default) if isinstance(default, tuple) else default
     kind: Any = field.annotation
     if _is_tuple(field):
         kind = list[str]
     elif get_args(kind) and all(isinstance(value, str) for value in get_args(kind)):
         kind = str
-    text = field.description or ""
     if name == "architecture":
-        text = f"{text.rstrip('.')}: {ARCHITECTURES.listed}."
-    if shown not in (None, ""):
-        text += f" [dim]\\[default: {shown}][/dim]"
-    option = typer.Option(help=text, show_default=False, rich_help_panel="Settings")
-    annotation = Annotated[kind | None, option]
+        field = copy(field)
+        field.description = f"{(field.description or '').rstrip('.')}: {ARCHITECTURES.listed}."
+    annotation = Annotated[kind | None, options.setting(field)]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
@@ -180,19 +177,12 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 def _signature() -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Data set.")]
-    out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
-    config = Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="YAML or JSON file of settings; options go before it."),
-    ]
-    resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
-    quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
     fixed = [
         inspect.Parameter("dataset", kind, annotation=dataset),
-        inspect.Parameter("out", kind, annotation=out),
-        inspect.Parameter("config", kind, default=None, annotation=config),
-        inspect.Parameter("resume", kind, default=False, annotation=resume),
-        inspect.Parameter("quiet", kind, default=False, annotation=quiet),
+        inspect.Parameter("out", kind, annotation=options.Out),
+        inspect.Parameter("config", kind, default=None, annotation=options.Config),
+        inspect.Parameter("resume", kind, default=False, annotation=options.Resume),
+        inspect.Parameter("quiet", kind, default=False, annotation=options.Quiet),
     ]
     former = [
         inspect.Parameter(
@@ -203,8 +193,8 @@ def _signature() -> inspect.Signature:
         )
         for name in FORMER_SETTINGS
     ]
-    options = (_parameter(name, field) for name, (_, field) in _options().items())
-    return inspect.Signature([*fixed, *options, *former])
+    settings = (_parameter(name, field) for name, (_, field) in _options().items())
+    return inspect.Signature([*fixed, *settings, *former])
 
 
 def _print_summary(result: TrainingResult) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from madelung.cli import options
+from madelung.forcefields.neural.fit_settings import (
+    NeuralFitSettings,
+    TrainingCourse,
+    read_neural_settings,
+)
+from madelung.forcefields.neural.settings import NeuralSettings
 
 __all__ = ["HELP", "neural"]
+
+_NETWORK, _COURSE = NeuralSettings.model_fields, TrainingCourse.model_fields
+_FIT = NeuralFitSettings.model_fields
 
 HELP = """
 Train a neural force field: message passing between near atoms, and, unless --local is given, \
@@ -27,38 +35,25 @@ and pictures of errors and of the course. A fit that was stopped goes on with th
 
 
 def neural(
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files to learn from.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the fit.")],
-    test: Annotated[
-        list[str] | None, typer.Option(help="File that is only tested on; may be repeated.")
-    ] = None,
-    test_share: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the division, of weights and order.")] = 0,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
-    ] = None,
-    initial: Annotated[
-        Path | None, typer.Option(help="Neural force field to start from.", show_default="none")
-    ] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="No charges and no dispersion; for metals.")
-    ] = False,
-    cutoff: Annotated[float | None, typer.Option(help="Reach of a layer in Å.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers.")] = None,
-    features: Annotated[int | None, typer.Option(help="Features of an atom.")] = None,
-    members: Annotated[int | None, typer.Option(help="Networks of the ensemble.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the configurations.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Configurations of a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    data: options.LearningFiles,
+    out: options.Out,
+    test: options.TestFiles = None,
+    test_share: options.TestShare = 0.0,
+    seed: options.Seed = 0,
+    config: options.Config = None,
+    initial: options.Initial = None,
+    local: options.Local = False,
+    cutoff: Annotated[float | None, options.setting(_NETWORK["cutoff"])] = None,
+    layers: Annotated[int | None, options.setting(_NETWORK["layers"])] = None,
+    features: Annotated[int | None, options.setting(_NETWORK["features"])] = None,
+    members: Annotated[int | None, options.setting(_FIT["members"])] = None,
+    epochs: Annotated[int | None, options.setting(_COURSE["epochs"])] = None,
+    batch_size: Annotated[int | None, options.setting(_COURSE["batch_size"])] = None,
+    learning_rate: Annotated[float | None, options.setting(_COURSE["learning_rate"])] = None,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.cli.fit.results import print_results
-    from madelung.forcefields.neural.fit_settings import read_neural_settings
     from madelung.forcefields.neural.run_fit import run_neural_fit
     from madelung.forcefields.reference.reference_data import DataFiles
 
@@ -77,5 +72,5 @@ def neural(
         print_results(f"{title}, {job.results['seconds']:.0f} s", job.results, job.folder)
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from madelung.cli import options
 from madelung.cli.fit.results import print_results
+from madelung.forcefields.splines.settings import SplineMEAMSettings, read_meam_settings
 
 __all__ = ["EAM_HELP", "MEAM_HELP", "splines"]
+
+_SETTINGS = SplineMEAMSettings.model_fields
 
 _SPLINES_HELP = """
 Fit {what}.
@@ -41,39 +44,24 @@ EAM_HELP = _SPLINES_HELP.format(
 
 def splines(
     context: typer.Context,
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files to learn from.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the fit.")],
-    test: Annotated[
-        list[str] | None, typer.Option(help="File that is only tested on; may be repeated.")
-    ] = None,
-    test_share: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the division and of the starts.")] = 0,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
-    ] = None,
-    initial: Annotated[
-        Path | None, typer.Option(help="Potential to begin from.", show_default="random ones")
-    ] = None,
-    cutoff: Annotated[
-        float | None, typer.Option(help="Where the pair term and the density end, in Å.")
-    ] = None,
-    starts: Annotated[int | None, typer.Option(help="Random starts.")] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="Steps of the last stage, on all configurations.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="Starts that run side by side.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    data: options.LearningFiles,
+    out: options.Out,
+    test: options.TestFiles = None,
+    test_share: options.TestShare = 0.0,
+    seed: options.Seed = 0,
+    config: options.Config = None,
+    initial: options.Initial = None,
+    cutoff: Annotated[float | None, options.setting(_SETTINGS["cutoff"])] = None,
+    starts: Annotated[int | None, options.setting(_SETTINGS["starts"])] = None,
+    iterations: Annotated[int | None, options.setting(_SETTINGS["iterations"])] = None,
+    threads: Annotated[int | None, options.setting(_SETTINGS["threads"])] = None,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.files import load_force_field
     from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.splines.meam import SplineMEAM
     from madelung.forcefields.splines.run_fit import run_meam_fit
-    from madelung.forcefields.splines.settings import read_meam_settings
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
     changes: dict[str, Any] = {

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from madelung.cli import options
 from madelung.cli.fit.results import number, print_results
+from madelung.forcefields.uf3.settings import UF3Settings, read_uf3_settings
 
 if TYPE_CHECKING:
     from madelung.forcefields.uf3.sweep import SweepTrial
 
 __all__ = ["HELP", "uf3"]
+
+_SETTINGS = UF3Settings.model_fields
 
 HELP = """
 Fit an ultra-fast force field: splines of two and of three distances, by linear least squares.
@@ -39,18 +43,12 @@ takes. A sweep that was stopped goes on with the same command.
 
 
 def uf3(
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files to learn from.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the fit.")],
-    test: Annotated[
-        list[str] | None, typer.Option(help="File that is only tested on; may be repeated.")
-    ] = None,
-    test_share: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the division of the data.")] = 0,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML or JSON file of settings.")
-    ] = None,
+    data: options.LearningFiles,
+    out: options.Out,
+    test: options.TestFiles = None,
+    test_share: options.TestShare = 0.0,
+    seed: options.Seed = 0,
+    config: options.Config = None,
     two_body: Annotated[
         str | None,
         typer.Option(
@@ -68,12 +66,8 @@ def uf3(
             show_default="1.5:4.25:10,10,20",
         ),
     ] = None,
-    kappa: Annotated[
-        float | None, typer.Option(help="Weight of energies; forces have the rest.")
-    ] = None,
-    stress_weight: Annotated[
-        float | None, typer.Option(help="Weight of stresses beside that of energies and forces.")
-    ] = None,
+    kappa: Annotated[float | None, options.setting(_SETTINGS["kappa"])] = None,
+    stress_weight: Annotated[float | None, options.setting(_SETTINGS["stress_weight"])] = None,
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose weights and penalties by cross-validation.")
     ] = False,
@@ -83,15 +77,12 @@ def uf3(
     sweep_configurations: Annotated[
         int, typer.Option(min=2, help="Configurations that a trial learns from.")
     ] = 200,
-    threads: Annotated[int, typer.Option(min=1, help="Threads to use.")] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    threads: options.FewThreads = 1,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.uf3.run_fit import run_uf3_fit
-    from madelung.forcefields.uf3.settings import read_uf3_settings
 
     files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
     changes = {

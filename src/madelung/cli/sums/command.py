@@ -30,7 +30,7 @@ Sum pair potentials over all images of an infinite crystal, for every pair of it
 
 Each sum comes with a certificate: a bound on its absolute error. Where charges are known \
 (given here, or as oxidation numbers in the file) site potentials, the electrostatic energy and \
-the Madelung constant follow. Units: eV, Å, e, V.
+the Madelung constant follow. CSV has one row for each pair of atoms. Units: eV, Å, e, V.
 
 [bold]Potentials[/bold]
 
@@ -46,7 +46,7 @@ POTENTIALS
 
   madelung sums NaCl.cif --charges Na=1,Cl=-1
 
-  madelung sums folder/ --csv --output sums.csv
+  madelung sums folder/ --csv --out sums.csv
 
   madelung sums NaCl.cif --json | python -m json.tool
 """.replace(
@@ -63,7 +63,7 @@ def sums(
     charges: options.ChargeRule = None,
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,
-    output: options.Output = None,
+    out: options.OutFile = None,
     plot: options.Plot = None,
     rows: options.Rows = 30,
     every: options.Every = False,
@@ -82,7 +82,7 @@ def sums(
     rule = _parse_charges(charges)
     examples = example_paths(files)
     paths = find_files(examples.get(file, file) for file in files)
-    form = choose_form(as_json, as_csv, output)
+    form = choose_form(as_json, as_csv, out)
     entries = sum_files(
         paths,
         [item.potential for item in named],
@@ -96,7 +96,7 @@ def sums(
     )
     pictures = None if plot is None else Pictures(plot, named, single=len(paths) == 1)
     with ExitStack() as stack:
-        stream = stack.enter_context(open_output(output, form))
+        stream = stack.enter_context(open_output(out, form))
         report = SumsOutput(form, stream, named, rows, many=len(paths) > _MOST_TABLES)
         for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
             if entry.problem is not None and strict:

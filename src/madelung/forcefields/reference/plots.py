@@ -9,7 +9,7 @@ import numpy as np
 
 from madelung.common.axes import ParitySeries, draw_parity
 from madelung.common.figures import in_style, new_figure
-from madelung.common.units import GIGAPASCAL
+from madelung.common.units import GIGAPASCAL, MILLIELECTRONVOLTS
 from madelung.forcefields.reference.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_parity"]
 
-_MILLI = 1000.0
+
 # The six different components of a stress.
 _ROWS, _COLUMNS = np.triu_indices(3)
 
@@ -39,7 +39,14 @@ def plot_parity(comparison: Comparison) -> Figure:
     figure = new_figure(11.4 if has_stresses else 7.6, 4.4)
     energy, force, *stress = figure.subplots(1, 2 + has_stresses)
     energies = [_energies(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
-    draw_parity(energy, energies, "energy", "eV/atom", error_unit="meV/atom", error_factor=_MILLI)
+    draw_parity(
+        energy,
+        energies,
+        "energy",
+        "eV/atom",
+        error_unit="meV/atom",
+        error_factor=MILLIELECTRONVOLTS,
+    )
     forces = [_forces(name, own) for name, own in zip(comparison.parts, parts, strict=True)]
     draw_parity(force, forces, "force component", "eV/Å")
     if has_stresses:

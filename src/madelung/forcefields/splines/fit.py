@@ -21,7 +21,7 @@ from madelung.common.outputs import whole_file
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.splines.eam import tabulated
-from madelung.forcefields.splines.job import take_folder
+from madelung.forcefields.splines.fit_folder import take_folder
 from madelung.forcefields.splines.lammps_files import write_eam_alloy, write_meam_spline
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.minimising import (

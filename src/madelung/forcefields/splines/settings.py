@@ -17,79 +17,73 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class SplineMEAMSettings(BaseModel):
-    """What a fit does.
-
-    Parameters
-    ----------
-    elements
-        Symbols, in the order of the file.
-    angular
-        Whether there are f and g; without them the potential is an EAM.
-    cutoff
-        Where φ and ρ end, in Å.
-    bond_cutoff
-        Where f ends, in Å; None: at the cutoff.
-    first_knot
-        First radial knot in Å; None: the least distance in the data, less 0.02 Å.
-    pair_knots, density_knots, embedding_knots, bond_knots, angle_knots
-        Knots of each φ, ρ, U, f and g.
-    energy_scale, force_scale
-        Errors in eV/atom and eV/Å that weigh alike.
-    stress_scale
-        Error in eV/Å³ that weighs as those; None: stresses are not fitted.
-    density_weight
-        Weight of densities outside the knots of U.
-    smoothness
-        Weight of second differences of coefficients.
-    starts
-        Random starts (or, where the fit begins from a potential, changes of it).
-    candidates
-        Random functions of which each start takes the best.
-    generations
-        Of CMA-ES, before the descent of each start; 0: none.
-    searched
-        Configurations that starts look at, in turns of each group.
-    search_iterations
-        Gauss-Newton steps of each start.
-    polished
-        How many of the best starts go on with all configurations.
-    iterations
-        Gauss-Newton steps of each of them.
-    validation
-        Part of the configurations that choose between them, and are not fitted.
-    seed
-        Of all random numbers.
-    threads
-        Starts that run side by side.
-    """
+    """What a fit of a spline MEAM or EAM does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    elements: tuple[str, ...] = Field(min_length=1)
-    angular: bool = True
-    cutoff: Positive
-    bond_cutoff: Positive | None = None
-    first_knot: Positive | None = None
-    pair_knots: Knots = 12
-    density_knots: Knots = 12
-    embedding_knots: Knots = 8
-    bond_knots: Knots = 10
-    angle_knots: Knots = 10
-    energy_scale: Positive = 0.004
-    force_scale: Positive = 0.2
-    stress_scale: Positive | None = None
-    density_weight: float = Field(default=1.0, ge=0)
-    smoothness: float = Field(default=1e-3, ge=0)
-    starts: int = Field(default=4, ge=1)
-    candidates: int = Field(default=8, ge=1)
-    generations: int = Field(default=0, ge=0)
-    searched: int = Field(default=40, ge=1)
-    search_iterations: int = Field(default=50, ge=1)
-    polished: int = Field(default=1, ge=1)
-    iterations: int = Field(default=75, ge=1)
-    validation: float = Field(default=0.1, ge=0, lt=1)
-    seed: int = Field(default=0, ge=0)
-    threads: int = Field(default=1, ge=1)
+    elements: tuple[str, ...] = Field(
+        min_length=1, description="Symbols, in the order of the file."
+    )
+    angular: bool = Field(
+        True, description="Whether there are f and g; without them the potential is an EAM."
+    )
+    cutoff: Positive = Field(description="Where φ and ρ end, in Å.")
+    bond_cutoff: Positive | None = Field(
+        None, description="Where f ends, in Å; at the cutoff if not given."
+    )
+    first_knot: Positive | None = Field(
+        None,
+        description="First radial knot in Å; the least distance in the data, less 0.02 Å, if not "
+        "given.",
+    )
+    pair_knots: Knots = Field(12, description="Knots of each φ.")
+    density_knots: Knots = Field(12, description="Knots of each ρ.")
+    embedding_knots: Knots = Field(8, description="Knots of each U.")
+    bond_knots: Knots = Field(10, description="Knots of each f.")
+    angle_knots: Knots = Field(10, description="Knots of each g.")
+    energy_scale: Positive = Field(
+        0.004, description="Error in eV/atom that weighs as the force scale."
+    )
+    force_scale: Positive = Field(0.2, description="Error in eV/Å that weighs as the energy scale.")
+    stress_scale: Positive | None = Field(
+        None,
+        description="Error in eV/Å³ that weighs as those; stresses are not fitted if not given.",
+    )
+    density_weight: float = Field(
+        1.0, ge=0, description="Weight of densities outside the knots of U."
+    )
+    smoothness: float = Field(
+        1e-3, ge=0, description="Weight of second differences of coefficients."
+    )
+    starts: int = Field(
+        4,
+        ge=1,
+        description="Random starts (or, where the fit begins from a potential, changes of it).",
+    )
+    candidates: int = Field(
+        8, ge=1, description="Random functions of which each start takes the best."
+    )
+    generations: int = Field(
+        0, ge=0, description="Of CMA-ES, before the descent of each start; 0 for none."
+    )
+    searched: int = Field(
+        40, ge=1, description="Configurations that starts look at, in turns of each group."
+    )
+    search_iterations: int = Field(50, ge=1, description="Gauss-Newton steps of each start.")
+    polished: int = Field(
+        1, ge=1, description="How many of the best starts go on with all configurations."
+    )
+    iterations: int = Field(
+        75, ge=1, description="Gauss-Newton steps of each of them, on all configurations."
+    )
+    validation: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Part of the configurations that choose between them, and are not fitted.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
+    threads: int = Field(1, ge=1, description="Starts that run side by side.")
 
     @field_validator("elements")
     @classmethod
