@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import BENCHMARKS
 
-sys.path.append(str(BENCHMARKS))
-
-teaching: Any = importlib.import_module("teaching")
+teaching: Any = importlib.import_module("benchmarks.teaching.taught_force_fields")
 
 
 def _network(work: Path, seed: int, method: str, energy_rmse: float) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from places import BENCHMARKS
 
 import madelung as md
 from madelung.inputs.near_graph import build_graph
@@ -20,11 +19,10 @@ from madelung.models.potnet import PotNet
 from madelung.models.settings import PotNetSettings
 
 pytest.importorskip("madelung._core", reason="the native core is not built")
-sys.path.append(str(BENCHMARKS))
 
-peer_process: Any = importlib.import_module("peer_process")
-plain_potnet: Any = importlib.import_module("plain_potnet")
-throughput: Any = importlib.import_module("throughput")
+peer_process: Any = importlib.import_module("benchmarks.models.other_networks_process")
+plain_potnet: Any = importlib.import_module("benchmarks.models.plain_potnet")
+throughput: Any = importlib.import_module("benchmarks.models.throughput")
 
 SMALL = PotNetSettings(features=16, layers=2, gaussians=32, multiquadrics=16)
 CRYSTALS = [md.example(name) for name in ("TiO2", "NaCl", "SiO2", "SrTiO3")]

@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from places import BENCHMARKS
 
 import madelung as md
 from madelung.data.store import write_store
 from madelung.training.ensembles import ensemble_runs
 
-sys.path.append(str(BENCHMARKS))
-
-distil: Any = importlib.import_module("distil")
-turns: Any = importlib.import_module("turns")
+distil: Any = importlib.import_module("benchmarks.data.distilled_labels")
+turns: Any = importlib.import_module("benchmarks.models.calibration_by_turns")
 
 SMALL = "epochs: 1\nthreads: 1\nvalidation_parts: 2\nnetwork: {features: 8, layers: 1}\n"
 

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from places import BENCHMARKS
 
 pytest.importorskip("madelung._core", reason="the native core is not built")
-sys.path.append(str(BENCHMARKS))
 
-job_data: Any = importlib.import_module("job_data")
-lattice_sums: Any = importlib.import_module("lattice_sums")
-records: Any = importlib.import_module("records")
+job_data: Any = importlib.import_module("benchmarks.support.job_data")
+lattice_sums: Any = importlib.import_module("benchmarks.sums.lattice_sums")
+records: Any = importlib.import_module("benchmarks.support.records")
 
 
 def test_sizes_have_the_moments_of_jarvis() -> None:

@@ -8,7 +8,6 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 SHARED = ROOT.parent / "shared"
 """Data beside the checkout; tests that need them skip where they are not."""
-BENCHMARKS = ROOT / "benchmarks"
 CORE = ROOT / "core"
 TESTS = ROOT / "tests"
 SUPPORT = TESTS / "support"

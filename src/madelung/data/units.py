@@ -39,7 +39,7 @@ _KNOWN = (
     ("e_above_hull", "eV/atom", "energy above the convex hull, PBE"),
     ("K_VRH", "GPa", "bulk modulus, Voigt-Reuss-Hill average"),
     ("G_VRH", "GPa", "shear modulus, Voigt-Reuss-Hill average"),
-    # benchmarks/phonon_crystals.py
+    # benchmarks/data/phonon_crystals.py
     ("max_frequency", "1/cm", "highest phonon frequency"),
     ("mean_frequency", "1/cm", "mean phonon frequency"),
     ("zero_point_energy", "", "zero-point energy per atom"),
