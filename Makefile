@@ -1,6 +1,7 @@
 # make demo    install into .venv and run the main jobs on crystals that come with the package
 # make train   train a small model on the data set that comes with the package
 # make test    install into .venv with the test tools and run the tests
+# make test-fast   the same without the tests marked slow
 # make lint    check style and types
 # make docs    build the documentation into docs/_build/html
 # make wheel   build the wheels of code and of models into dist/, and check them
@@ -35,7 +36,7 @@ FAST_TESTS := tests/sums/test_complete_sums.py tests/sums/test_gradients.py test
 	tests/models/test_models.py tests/models/test_shipped_models.py tests/models/test_sumnet.py \
 	tests/test_packaging.py tests/training/test_training.py::test_it_learns
 
-.PHONY: demo train test test-lowest test-newest lint docs wheel clean
+.PHONY: demo train test test-fast test-lowest test-newest lint docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2
@@ -51,6 +52,9 @@ train: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) tests
+
+test-fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests
 
 # Each in an environment of its own.
 test-lowest test-newest:

@@ -24,12 +24,15 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-# HYPOTHESIS_PROFILE=search looks for new examples.
+# HYPOTHESIS_PROFILE=thorough looks for new examples, ten times as many; see examples.py.
 settings.register_profile(
-    "search", parent=settings.get_profile("madelung"), derandomize=False, phases=list(Phase)
+    "thorough",
+    parent=settings.get_profile("madelung"),
+    derandomize=False,
+    phases=list(Phase),
+    max_examples=1000,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "madelung"))
-
 
 ORACLES = (
     "ase",
@@ -59,10 +62,23 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"not installed: {', '.join(missing)}; run pip install -c constraints/cpu.txt "
                 "'.[test]', or unset MADELUNG_ORACLES"
             )
+    if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", None):
+        _keep_to_one_core()
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("filterwarnings", "default::madelung.common.errors.ToleranceWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
+
+
+def _keep_to_one_core() -> None:
+    """Let this process, and those it starts, have one core, as training takes all that it has.
+
+    Threads that share cores with those of another worker wait for each other by spinning, too.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        worker = os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid()}")
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 def _installed(name: str) -> bool:

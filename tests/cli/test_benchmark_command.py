@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Done, run_command
 
 import madelung as md
 from madelung.data.store import CrystalStore
@@ -342,10 +343,8 @@ def test_the_published_file_of_a_task_gets_its_official_folds(
 # The command.
 
 
-def run_command(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words), capture_output=True, text=True, check=False, env=environment()
-    )
+def benchmark(*words: object) -> Done:
+    return run_command("benchmark", *words)
 
 
 def command(*words: object) -> list[str]:
@@ -385,10 +384,10 @@ def test_a_killed_or_interrupted_benchmark_goes_on(words: list[object], tmp_path
         assert not (out / f"fold-{fold}" / "fold.json").exists()
     assert process.returncode == 1 and "give the same command again" in text
     assert "Traceback" not in text
-    finished = run_command(*words, "--out", out)
+    finished = benchmark(*words, "--out", out)
     assert finished.returncode == 0, finished.stderr
     assert "3 folds are left" in finished.stdout
-    undisturbed = run_command(*words, "--out", alone)
+    undisturbed = benchmark(*words, "--out", alone)
     assert undisturbed.returncode == 0, undisturbed.stderr
     for fold in (0, 4):
         names = [place / f"fold-{fold}" / "predictions.csv" for place in (out, alone)]
@@ -398,7 +397,7 @@ def test_a_killed_or_interrupted_benchmark_goes_on(words: list[object], tmp_path
 def test_the_summary_of_a_part_of_a_task(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text(json.dumps(SHORT))
-    shown = run_command(
+    shown = benchmark(
         "matbench_jdft2d", "--data", data, "--config", config, "--out", tmp_path / "out",
         "--epochs", 1, "--seed", 3, "--quiet",
     )  # fmt: skip
@@ -411,7 +410,7 @@ def test_the_summary_of_a_part_of_a_task(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_list_of_tasks() -> None:
-    shown = run_command("--list")
+    shown = benchmark("--list")
     assert shown.returncode == 0, shown.stderr
     for task in benchmark_tasks().values():
         assert task.name in shown.stdout and f"{task.crystals:,}" in shown.stdout
@@ -433,6 +432,6 @@ def test_the_command_explains_mistakes(
     words: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shown = run_command(*words)
+    shown = benchmark(*words)
     assert shown.returncode in (1, 2) and text in shown.stderr, shown.stderr
     assert "Traceback" not in shown.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 from typer.testing import CliRunner
 
 import madelung as md
@@ -18,13 +19,12 @@ from madelung.crystals.examples import EXAMPLE_NAMES, example_path
 PNG_START = b"\x89PNG\r\n"
 
 
-def run(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own, for its exit code and its start-up."""
     return subprocess.run(
         [sys.executable, "-m", "madelung.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        cwd=folder,
         timeout=120,
         check=False,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
@@ -190,7 +190,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], text: str) -> None:
 
 
 def test_good_files_survive_bad_ones(folder: Path) -> None:
-    result = run("sums", folder, "--json")
+    result = process("sums", folder, "--json")
     assert result.returncode == 0, result.stderr
     objects = {Path(item["file"]).name: item for item in json.loads(result.stdout)}
     assert sorted(objects) == sorted(["good.cif", "also-good.cif", *BAD_FILES])
@@ -205,7 +205,7 @@ def test_good_files_survive_bad_ones(folder: Path) -> None:
 
 def test_strict_stops_at_the_first_bad_file(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "sums.json"
-    result = run("sums", folder, "--strict", "--output", target)
+    result = process("sums", folder, "--strict", "--output", target)
     assert result.returncode == 1
     assert "empty.cif" in result.stderr and "Traceback" not in result.stderr
     assert not target.exists()
@@ -214,27 +214,27 @@ def test_strict_stops_at_the_first_bad_file(folder: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["missing.cif", "empty.cif", "mixed.cif", "molecule.xyz"])
 def test_nothing_but_bad_files_exits_with_1(folder: Path, name: str) -> None:
-    result = run("sums", folder / name)
+    result = run_command("sums", folder / name)
     assert result.returncode == 1
     assert name in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1 and result.stdout == ""
 
 
 def test_an_empty_folder_and_an_unknown_example(tmp_path: Path) -> None:
-    empty = run("sums", tmp_path)
+    empty = run_command("sums", tmp_path)
     assert empty.returncode == 1 and "no files found" in empty.stderr
-    unknown = run("sums", "example:Unobtainium")
+    unknown = run_command("sums", "example:Unobtainium")
     assert unknown.returncode == 1 and "NaCl" in unknown.stderr
     assert len(unknown.stderr.strip().splitlines()) == 1
 
 
 def test_large_crystals_are_refused_with_a_way_out() -> None:
-    result = run("sums", "example:NaCl", "--max-atoms", "4")
+    result = run_command("sums", "example:NaCl", "--max-atoms", "4")
     assert result.returncode == 1 and "--max-atoms" in result.stderr
 
 
 def test_a_tolerance_out_of_reach_is_reported() -> None:
-    result = run("sums", "example:NaCl", "--tolerance", "1e-20")
+    result = run_command("sums", "example:NaCl", "--tolerance", "1e-20")
     assert result.returncode == 0
     assert "tolerance not reached" in result.stdout
     assert "did not reach the tolerance" in result.stderr
@@ -260,7 +260,7 @@ def test_every_structure_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_table_comes_without_heavy_imports() -> None:
-    """Start-up stays short because nothing heavy is loaded; benchmarks/startup.py times it."""
+    """Start-up stays short because nothing heavy is loaded; command_startup.py times it."""
     pytest.importorskip("madelung._core")
     code = (
         "import sys; from madelung.cli import app; "

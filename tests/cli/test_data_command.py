@@ -1,11 +1,10 @@
 """The command ``madelung data``."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from data_files import sample, serving, write_folder
 from typer.testing import CliRunner
 
@@ -79,11 +78,6 @@ def test_what_a_command_needs(tmp_path: Path) -> None:
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "madelung.cli", "data", "info", str(tmp_path / "gone")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_command("data", "info", tmp_path / "gone")
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1 and "no such file" in result.stderr

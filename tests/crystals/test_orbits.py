@@ -8,7 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -65,7 +66,7 @@ def test_of_a_cell_that_is_not_primitive_its_own_symmetry_counts(
     assert expected is not None and same(atom_orbits(crystal, TOLERANCE), expected)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(seed=st.integers(0, 2**31))
 def test_any_choice_of_cell_axes_and_order_gives_the_same_orbits(seed: int) -> None:
     generator = np.random.default_rng(seed)

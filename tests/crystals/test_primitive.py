@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import spglib
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import madelung as md
@@ -51,7 +52,7 @@ def random_supercell(seed: int) -> tuple[md.Crystal, int]:
 
 
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
-@settings(max_examples=150)
+@examples(150)
 @given(seed=st.integers(0, 2**31))
 def test_random_supercells_come_back(seed: int) -> None:
     crystal, atoms = random_supercell(seed)

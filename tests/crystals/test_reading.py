@@ -12,7 +12,8 @@ import ase.build
 import ase.io
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from judging import assert_same_crystal
 from odd_cif_files import cif
@@ -287,7 +288,7 @@ class TestNoCodeRuns:
             read("POSCAR")
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     st.sampled_from([file for file in FILES if file.error is None]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4),

@@ -2,11 +2,8 @@
 
 import contextlib
 import io
-import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
+from commands import run_command
 from places import ROOT
 
 from madelung.crystals.examples import EXAMPLE_NAMES, example_path
@@ -114,15 +112,7 @@ def test_commands(page: Path, workplace: Path) -> None:
         if line.startswith("madelung ")
     ]
     for line in lines:
-        words = shlex.split(line, comments=True)[1:]
-        result = subprocess.run(
-            [sys.executable, "-m", "madelung.cli", *words],
-            capture_output=True,
-            text=True,
-            cwd=workplace,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            check=False,
-        )
+        result = run_command(*shlex.split(line, comments=True)[1:])
         assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 

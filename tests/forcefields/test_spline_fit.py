@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from places import SHARED
 from pydantic import ValidationError
@@ -74,7 +75,7 @@ def objective_of(seed: int) -> tuple[Objective, np.ndarray]:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=10)
+@examples(10)
 def test_parameters_hold_the_potential(seed: int) -> None:
     potential = random_meam(seed)
     parameters = shapes_of(potential)
@@ -87,7 +88,7 @@ def test_parameters_hold_the_potential(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=8)
+@examples(8)
 def test_derivatives_by_coefficients(seed: int) -> None:
     """Energies, densities, forces and virials along a random direction of coefficients."""
     objective, free = objective_of(seed)
@@ -119,7 +120,7 @@ def test_derivatives_by_coefficients(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=8)
+@examples(8)
 def test_gradient_of_the_loss(seed: int) -> None:
     objective, free = objective_of(seed)
     direction = np.random.default_rng(seed).normal(size=free.size)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from lammps_machine import LIVE, needs_lammps, shipped_potentials
 from lammps_oracle import FROZEN, lammps_results, result_of
@@ -136,7 +137,7 @@ def test_setfl_by_ase(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["meam", "alloy", "fs"])
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_forces_and_virial_are_derivatives(kind: str, seed: int) -> None:
     potential, atoms = potential_of(kind, seed), random_structure(seed, symbols_of(kind))
@@ -163,7 +164,7 @@ def rotation(generator: np.random.Generator) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("kind", ["meam", "fs"])
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_invariances(kind: str, seed: int) -> None:
     """Turning, mirroring, shifting, reordering, other images and supercells change nothing."""
@@ -208,7 +209,7 @@ def test_a_lone_atom_has_no_energy() -> None:
     assert random_meam(1).evaluate(Atoms("O")).energy == 0.0
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_splines_are_scipys(seed: int) -> None:
     generator = np.random.default_rng(seed)

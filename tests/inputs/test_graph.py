@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from ase.neighborlist import neighbor_list
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import madelung as md
@@ -50,7 +51,7 @@ def test_shells_of_rock_salt() -> None:
     assert len(distance) == 8 * 18 and len(neighbour) == len(distance)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(seed=st.integers(0, 2**31), atoms=st.integers(1, 12), count=st.integers(1, 20))
 def test_neighbours_of_random_crystals(seed: int, atoms: int, count: int) -> None:
     crystal = random_crystal(seed, atoms)

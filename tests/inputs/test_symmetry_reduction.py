@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import spglib
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import madelung as md
@@ -48,7 +49,7 @@ def test_edges_keep_their_number(name: str) -> None:
     assert len(merged.centre) < len(whole.centre) / 3
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(seed=st.integers(0, 2**31), atoms=st.integers(1, 8))
 def test_atoms_without_symmetry_are_left_alone(seed: int, atoms: int) -> None:
     generator = np.random.default_rng(seed)
@@ -87,7 +88,7 @@ def test_a_network_sees_no_difference(attention: bool, learning: bool) -> None:
         assert float(difference) <= 1e-3 * scale, name
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(seed=st.integers(0, 2**31), rows=st.integers(1, 12), width=st.integers(1, 5))
 def test_weighted_normalisation_is_that_of_repeated_rows(seed: int, rows: int, width: int) -> None:
     torch.manual_seed(seed % 2**31)

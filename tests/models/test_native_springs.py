@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from judging import needs_core
 
@@ -129,7 +130,7 @@ def test_bonds_that_do_not_fit_are_refused() -> None:
             native_core().Springs(wrong, FEATURES, REACH, *springs.constants)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     atoms=st.integers(1, 12),
     seed=st.integers(0, 10**6),

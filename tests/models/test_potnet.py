@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -123,7 +124,7 @@ def test_a_network_that_learns_gets_all_edges_at_once() -> None:
     assert [len(block.receivers) for block in EdgeSet([kind], False, 4)] == [4, 4, 1]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     name=st.sampled_from(["NaCl", "TiO2", "SiO2", "SrTiO3"]),
     seed=st.integers(0, 2**31),

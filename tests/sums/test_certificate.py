@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from judging import EXECUTORS, judge, package_sums
 from strategies import seeds, structures, tolerances
 from structures import NAMES, Choice, Structure, make_choice, make_structure, size_of
@@ -25,7 +26,7 @@ def assert_certified(
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("executor", EXECUTORS)
-@settings(max_examples=120)
+@examples(120)
 @given(structure=structures(), tolerance=tolerances, seed=seeds)
 def test_certificate_bounds_the_error(
     executor: str, name: str, structure: Structure, tolerance: float, seed: int
@@ -43,7 +44,7 @@ COMBINATIONS = [
 
 @pytest.mark.parametrize("choice", COMBINATIONS, ids=lambda choice: choice.name)
 @pytest.mark.parametrize("executor", EXECUTORS)
-@settings(max_examples=40)
+@examples(40)
 @given(structure=structures(), tolerance=tolerances, seed=seeds)
 def test_certificate_of_combinations(
     executor: str, choice: Choice, structure: Structure, tolerance: float, seed: int

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from judging import EXECUTORS, needs_core
 from numpy.typing import NDArray
@@ -180,7 +181,7 @@ def directions(
 
 @names
 @executors
-@settings(max_examples=5)
+@examples(5)
 @given(structure=cells.map(natural), seed=seeds)
 def test_gradients_are_the_oracles(
     executor: str, name: str, structure: Structure, seed: int
@@ -206,7 +207,7 @@ def test_gradients_are_the_oracles(
 
 @needs_core
 @names
-@settings(max_examples=10)
+@examples(10)
 @given(structure=cells.map(natural), seed=seeds)
 def test_both_executors_agree(name: str, structure: Structure, seed: int) -> None:
     weights = cotangent_for(structure, seed)
@@ -223,7 +224,7 @@ def test_both_executors_agree(name: str, structure: Structure, seed: int) -> Non
 def physics(function: Callable[..., None]) -> Callable[..., None]:
     """Run a law over potentials, executors and structures."""
     wrapped = given(structure=cells.map(natural), seed=seeds)(function)
-    return names(executors(settings(max_examples=8)(wrapped)))
+    return names(executors(examples(8)(wrapped)))
 
 
 @physics
@@ -266,7 +267,7 @@ def test_virial_theorem(executor: str, name: str, structure: Structure, seed: in
 
 
 @names
-@settings(max_examples=3)
+@examples(3)
 @given(
     structure=st.builds(
         make_structure, st.just("skewed"), st.just("random"), st.integers(2, 3), seeds

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from judging import EXECUTORS, package_sums
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def check(
 def case(function: Callable[..., None]) -> Callable[..., None]:
     """Run a property over structures, seeds and tolerances."""
     wrapped = given(structure=structures(most=4), seed=seeds, tolerance=TOLERANCES)(function)
-    return executors(settings(max_examples=25)(wrapped))
+    return executors(examples(25)(wrapped))
 
 
 def integer_rotation(rng: np.random.Generator) -> tuple[Floats, int]:
@@ -215,7 +216,7 @@ def test_scaling(executor: str, structure: Structure, seed: int, tolerance: floa
 
 
 @executors
-@settings(max_examples=20)
+@examples(20)
 @given(batch=st.lists(structures(most=4), min_size=2, max_size=4), tolerance=TOLERANCES)
 def test_batches(executor: str, batch: list[Structure], tolerance: float) -> None:
     """A list gives what its members give alone."""

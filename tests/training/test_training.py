@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 
 import madelung as md
 from madelung.data.records import DatasetInfo, Record
@@ -307,16 +308,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
     assert read_checkpoint(tmp_path)[1].epoch == 2
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
     assert Trainer(settings(), tmp_path, resume=True).fit(store).best_epoch > 0
-
-
-def run_command(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "madelung.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "120"},
-    )
 
 
 def test_evaluate_shows_errors_worst_crystals_and_pictures(

@@ -1,0 +1,59 @@
+"""The command ``madelung`` in the process of a test: importing PyTorch anew takes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from madelung.cli import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: as ``subprocess.CompletedProcess``, of text."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_command(*words: object, folder: Path | None = None) -> Done:
+    """Run ``madelung`` with these words, in this folder if one is given."""
+    out, error = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # A process of its own shows warnings; what a reader must not see is tested elsewhere.
+        warnings.simplefilter("default")
+        patch.setattr(sys, "argv", ["madelung", *map(str, words)])
+        patch.setenv("COLUMNS", "120")
+        if folder is not None:
+            patch.chdir(folder)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            code = _exit_code()
+    return Done(code, *(_written(stream) for stream in (out, error)))
+
+
+def _exit_code() -> int:
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+            return 1
+        return end.code or 0
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode("utf-8").replace(os.linesep, "\n")  # type: ignore[attr-defined]
