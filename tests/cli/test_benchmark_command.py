@@ -4,10 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -15,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Done, run_command
+from commands import Done, StartedCommand, run_command
 
 import madelung as md
 from madelung.data.store import CrystalStore
@@ -347,14 +344,6 @@ def benchmark(*words: object) -> Done:
     return run_command("benchmark", *words)
 
 
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "madelung.cli", "benchmark", *map(str, words)]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "120"}
-
-
 @pytest.fixture
 def words(data: Path, tmp_path: Path) -> list[object]:
     """A command line of three longer runs, of which each leaves checkpoints."""
@@ -366,23 +355,21 @@ def words(data: Path, tmp_path: Path) -> list[object]:
     ]  # fmt: skip
 
 
-def wait_for_checkpoint(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_checkpoint(path: Path, process: StartedCommand) -> None:
     while not path.exists():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.stderr
         time.sleep(0.01)
 
 
 def test_a_killed_or_interrupted_benchmark_goes_on(words: list[object], tmp_path: Path) -> None:
     out, alone = tmp_path / "out", tmp_path / "alone"
     for fold, member, number in ((0, 1, signal.SIGKILL), (4, 0, signal.SIGINT)):
-        process = subprocess.Popen(
-            command(*words, "--out", out), stderr=subprocess.PIPE, text=True, env=environment()
-        )
+        process = StartedCommand("benchmark", *words, "--out", out, errors=tmp_path / "errors")
         wait_for_checkpoint(out / f"fold-{fold}" / f"member-{member}" / CHECKPOINT_FILE, process)
         process.send_signal(number)
-        _, text = process.communicate()
+        code, text = process.wait(), process.stderr
         assert not (out / f"fold-{fold}" / "fold.json").exists()
-    assert process.returncode == 1 and "give the same command again" in text
+    assert code == 1 and "give the same command again" in text
     assert "Traceback" not in text
     finished = benchmark(*words, "--out", out)
     assert finished.returncode == 0, finished.stderr

@@ -1,13 +1,16 @@
 """Auxiliary objectives beside the targets, in training; and the elements of masked atoms."""
 
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import StartedCommand, run_command
 
 import madelung as md
 from madelung.common.errors import TrainingError
@@ -55,7 +58,7 @@ def settings(**changes: object) -> TrainingSettings:
 
 def command(store: CrystalStore, out: Path) -> list[str]:
     """The command line that trains what the settings above say."""
-    words = ["-m", "madelung.cli", "train", str(store.folder), "--out", str(out), "--quiet"]
+    words = ["train", str(store.folder), "--out", str(out), "--quiet"]
     for name, value in {**SHORT, **SHORT["network"], "target": SHORT["target"][0]}.items():
         if name != "network":
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -80,13 +83,14 @@ def network_and_objective() -> tuple[SumNet, ElementMasking]:
 def test_a_run_that_was_killed_ends_with_the_same_weights(
     store: CrystalStore, unstopped: Path, tmp_path: Path
 ) -> None:
-    words = [sys.executable, *command(store, tmp_path / "run"), "--checkpoint-minutes", "0"]
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    words = [*command(store, tmp_path / "run"), "--checkpoint-minutes", "0"]
+    process = StartedCommand(*words, errors=tmp_path / "errors")
     while not (tmp_path / "run/checkpoint.safetensors").exists():
         assert process.poll() is None
-    process.kill()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
     process.wait()
-    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    done = run_command(*words, "--resume")
     assert done.returncode == 0, done.stderr
     assert weights(tmp_path / "run") == weights(unstopped)
 
@@ -102,7 +106,7 @@ def test_each_exercise_changes_what_is_learnt(
 def test_two_processes_exercise_together(store: CrystalStore, tmp_path: Path) -> None:
     launched = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        *command(store, tmp_path / "run"),
+        "-m", "madelung.cli", *command(store, tmp_path / "run"),
     ]  # fmt: skip
     done = subprocess.run(launched, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

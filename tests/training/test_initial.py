@@ -2,14 +2,13 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import StartedCommand
 
 import madelung as md
 from madelung.data.store import CrystalStore
@@ -163,13 +162,13 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     Trainer(settings(**changes), tmp_path / "alone").fit(store)
     out = tmp_path / "run"
     words = [
-        sys.executable, "-m", "madelung.cli", "train", str(store.folder), "--out", str(out),
+        "train", str(store.folder), "--out", str(out),
         "--quiet", "--checkpoint-minutes", "0", "--initial", str(earlier), "--epochs", "30",
     ]  # fmt: skip
     for name in ("target", "training_limit", "max_atoms", "batch_size", "threads"):
         value = SHORT[name]
         words += [f"--{name.replace('_', '-')}", value[0] if name == "target" else str(value)]
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    process = StartedCommand(*words, errors=tmp_path / "errors")
     while not (out / CHECKPOINT_FILE).exists():
         assert process.poll() is None
         time.sleep(0.01)

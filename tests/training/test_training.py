@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run_command
+from commands import StartedCommand, run_command
 
 import madelung as md
 from madelung.data.records import DatasetInfo, Record
@@ -64,7 +63,7 @@ def command(store: CrystalStore, out: Path, *options: str) -> list[str]:
         if name != "network":
             value = ",".join(value) if isinstance(value, list) else value
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return [sys.executable, "-m", "madelung.cli", *words]
+    return words
 
 
 def weights(folder: Path) -> bytes:
@@ -144,7 +143,7 @@ def test_killing_a_run_at_ten_random_moments_loses_nothing(
     words = command(store, out, "--checkpoint-minutes", "0")
     words[words.index("--epochs") + 1] = "20"
     for kill in range(10):
-        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        process = StartedCommand(*words, errors=tmp_path / "errors")
         _wait_for_progress(out, process)
         time.sleep(generator.uniform(0.0, 0.1))
         assert process.poll() is None, "it ended before it could be killed"
@@ -152,12 +151,12 @@ def test_killing_a_run_at_ten_random_moments_loses_nothing(
         process.wait()
         assert read_checkpoint(out)[1].step > 0  # whole, whenever the kill came
         words += ["--resume"] if kill == 0 else []
-    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+    done = run_command(*words)
     assert done.returncode == 0, done.stderr
     assert weights(out) == weights(tmp_path / "alone")
 
 
-def _wait_for_progress(out: Path, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_progress(out: Path, process: StartedCommand) -> None:
     """Wait until a started run has written a checkpoint of its own."""
     path = out / CHECKPOINT_FILE
     before = path.stat().st_mtime_ns if path.exists() else 0
@@ -171,16 +170,13 @@ def test_an_interruption_writes_a_checkpoint_and_says_how_to_go_on(
     store: CrystalStore, unstopped: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        command(store, out), stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    process = StartedCommand(*command(store, out), errors=tmp_path / "errors")
     while not (out / "settings.json").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, text = process.communicate()
-    assert process.returncode == 1 and "--resume" in text and "Traceback" not in text
+    code, text = process.wait(), process.stderr
+    assert code == 1 and "--resume" in text and "Traceback" not in text
     assert (out / CHECKPOINT_FILE).exists() and not (out / "model").exists()
     Trainer(settings(), out, resume=True).fit(store)
     assert weights(out) == weights(unstopped)
@@ -191,7 +187,7 @@ def test_two_processes_train_together(store: CrystalStore, tmp_path: Path) -> No
     words = command(store, out)
     launched = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        *words[1:],
+        "-m", "madelung.cli", *words,
     ]  # fmt: skip
     done = subprocess.run(launched, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -368,7 +364,7 @@ def test_train_explains_itself_and_its_mistakes(store: CrystalStore, tmp_path: P
 def test_options_reach_their_settings(store: CrystalStore, unstopped: Path) -> None:
     content = json.loads((unstopped / "settings.json").read_text(encoding="utf-8"))
     assert content["network"]["features"] == 16 and content["training_limit"] == 96
-    by_command = run_command("train", *command(store, unstopped, "--resume")[4:])
+    by_command = run_command(*command(store, unstopped, "--resume"))
     assert by_command.returncode == 0, by_command.stderr
 
 
