@@ -13,7 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+import madelung as md
 from madelung.common.native import native_core
+from madelung.data.store import CrystalStore
 
 settings.register_profile(
     "madelung",
@@ -86,6 +88,21 @@ def _installed(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ImportError:
         return False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Draw figures only in tests marked ``pictures``; what fixtures save is saved in here too."""
+    from pictures import drawn
+
+    with drawn(item.get_closest_marker("pictures") is not None):
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
+    """The data set that comes with the package, which tests leave as it is."""
+    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("jarvis") / "store")
 
 
 @pytest.fixture(params=native_core().instruction_sets() if native_core() else [None])

@@ -142,6 +142,7 @@ def test_thermostats_reach_their_temperature(settings: DynamicsSettings, tmp_pat
         assert abs(result.drift) < 0.5
 
 
+@pytest.mark.pictures
 def test_velocities_masses_and_results(tmp_path: Path) -> None:
     atoms = argon()
     atoms.set_masses([40.0, 36.0, 40.0, 38.0])

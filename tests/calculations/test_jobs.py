@@ -58,6 +58,7 @@ def argon(edge: float = 5.0) -> Atoms:
     return bulk("Ar", "fcc", a=edge)
 
 
+@pytest.mark.pictures
 def test_relaxed_argon_has_the_lattice_constant_of_its_sums(tmp_path: Path) -> None:
     result = relax(argon(), ARGON, cell=True, force_tolerance=1e-6)
     assert result.converged
@@ -128,6 +129,7 @@ def test_an_unstable_crystal_is_told() -> None:
     assert not elastic_constants(simple, ARGON).stable
 
 
+@pytest.mark.pictures
 def test_the_fit_is_exact_for_birch_and_murnaghan(tmp_path: Path) -> None:
     volumes = np.linspace(36.0, 44.0, 7)
     energies = birchmurnaghan(volumes, -3.5, 0.6, 4.7, 40.3)

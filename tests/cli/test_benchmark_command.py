@@ -45,11 +45,6 @@ def settings(**changes: object) -> TrainingSettings:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
-
-
-@pytest.fixture(scope="module")
 def data(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real crystals under the names, and in the folds, of a small Matbench task."""
     path = tmp_path_factory.mktemp("matbench") / "matbench_jdft2d.jsonl"

@@ -152,6 +152,7 @@ def test_charges() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.pictures
 def test_plot(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"picture{suffix}"
     invoke("sums", "example:TiO2", "--plot", target)
@@ -160,6 +161,7 @@ def test_plot(tmp_path: Path, suffix: str) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.pictures
 def test_plots_of_several_crystals(tmp_path: Path) -> None:
     invoke("sums", "example:NaCl", "example:CsCl", "--plot", tmp_path / "many", "-p", "coulomb")
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["CsCl.png", "NaCl.png"]

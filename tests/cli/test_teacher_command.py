@@ -46,6 +46,7 @@ def run(*words: object) -> str:
     return result.output
 
 
+@pytest.mark.pictures
 def test_labels_and_report(data: Path, tmp_path: Path) -> None:
     labels, out = tmp_path / "labels", tmp_path / "report"
     teachers = ("emt=ase:emt", 'lj=ase:lj:{"sigma": 2.3, "epsilon": 0.3}')

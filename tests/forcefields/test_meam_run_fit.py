@@ -12,6 +12,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
+from pictures import drawn
 from typer.testing import CliRunner
 
 from madelung.cli import app
@@ -56,7 +57,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     settings = SplineMEAMSettings(elements=("Cu",), iterations=40, **QUICK)
     folder = tmp_path_factory.mktemp("fit") / "Cu"
-    return run_meam_fit(DataFiles((str(data),), test_share=0.2, seed=2), folder, settings)
+    with drawn():
+        return run_meam_fit(DataFiles((str(data),), test_share=0.2, seed=2), folder, settings)
 
 
 def test_the_fit_predicts_what_it_has_not_seen(job: Any) -> None:

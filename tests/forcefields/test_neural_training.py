@@ -140,6 +140,7 @@ def test_another_course_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
         _training(data, tmp_path / "none")[0].run(resume=True)
 
 
+@pytest.mark.pictures
 def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     """Test errors well below the spread of the data, with stresses learnt beside forces."""
     settings = NeuralFitSettings(

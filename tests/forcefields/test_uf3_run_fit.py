@@ -14,6 +14,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
+from pictures import drawn
 from typer.testing import CliRunner
 
 from madelung.cli import app
@@ -61,7 +62,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def job(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("fit") / "Cu"
-    return run_uf3_fit(DataFiles((str(data),), test_share=0.25, seed=1), folder, SETTINGS)
+    with drawn():
+        return run_uf3_fit(DataFiles((str(data),), test_share=0.25, seed=1), folder, SETTINGS)
 
 
 def test_a_fit_predicts_configurations_that_it_has_not_seen(job: Any) -> None:
@@ -173,6 +175,7 @@ def test_tuning_does_not_worsen_cross_validation(job: Any) -> None:
     assert tuned.score < 1.05 * before.score
 
 
+@pytest.mark.pictures
 def test_a_sweep_goes_on_and_finds_its_front(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     files, start = DataFiles((str(data),)), SETTINGS.model_copy(update={"three_body": None})

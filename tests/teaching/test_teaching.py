@@ -186,6 +186,7 @@ def test_a_pretrained_network_begins_as_the_best_teacher(
     assert float(energies[0]) == pytest.approx(float(energies[good] + 4 * shift), abs=1e-4)
 
 
+@pytest.mark.pictures
 def test_all_ways_run_and_go_on(
     configurations: list[Configuration], labels: TeacherLabels, tmp_path: Path
 ) -> None:

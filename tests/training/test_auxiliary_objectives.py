@@ -12,7 +12,6 @@ import pytest
 import torch
 from commands import StartedCommand, run_command
 
-import madelung as md
 from madelung.common.errors import TrainingError
 from madelung.data.store import CrystalStore
 from madelung.inputs.pair_functions import function_sections, near_sections, pair_functions
@@ -38,11 +37,6 @@ SHORT = {
     "masking": 0.1,
     "network": {"features": 16, "layers": 1},
 }
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-import madelung as md
 from madelung.common.arrays import to_numpy
 from madelung.crystals.crystal import Crystal
 from madelung.data.store import CrystalStore
@@ -21,11 +20,6 @@ from madelung.training.denoising import (
 
 GRAPH = PairSettings(cutoff=5.0)
 NETWORK = SumNetSettings(features=16, layers=2)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
 
 
 def network_and_objective() -> tuple[SumNet, Denoising]:

@@ -48,11 +48,6 @@ def settings(**changes: object) -> TrainingSettings:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
-
-
-@pytest.fixture(scope="module")
 def runs(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three runs that differ in their seeds."""
     folder = tmp_path_factory.mktemp("runs")

@@ -41,11 +41,6 @@ def settings(**changes: object) -> TrainingSettings:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
-
-
-@pytest.fixture(scope="module")
 def earlier(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on two targets that others start from."""
     folder = tmp_path_factory.mktemp("earlier") / "run"

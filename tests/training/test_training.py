@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import StartedCommand, run_command
+from pictures import drawn
 
 import madelung as md
 from madelung.data.records import DatasetInfo, Record
@@ -46,12 +47,6 @@ SHORT = {
 }
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> CrystalStore:
-    """The data set that comes with the package."""
-    return md.open_dataset("example:jarvis", folder=tmp_path_factory.mktemp("data") / "store")
-
-
 def settings(**changes: object) -> TrainingSettings:
     return read_settings(changes={**SHORT, **changes})
 
@@ -74,12 +69,14 @@ def weights(folder: Path) -> bytes:
 def unstopped(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("unstopped")
-    Trainer(settings(), folder / "run").fit(store)
+    with drawn():
+        Trainer(settings(), folder / "run").fit(store)
     return folder / "run"
 
 
 def test_a_run_leaves_all_that_it_promises(store: CrystalStore, unstopped: Path) -> None:
     names = {path.name for path in unstopped.iterdir()}
+    assert all(path.stat().st_size > 5000 for path in unstopped.glob("*.png"))
     assert {
         "model", "predictions.csv", "results.json", "history.csv", "history.png", "settings.json",
         f"test-{TARGET}.png", "tensorboard", CHECKPOINT_FILE,
@@ -306,6 +303,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
     assert Trainer(settings(), tmp_path, resume=True).fit(store).best_epoch > 0
 
 
+@pytest.mark.pictures
 def test_evaluate_shows_errors_worst_crystals_and_pictures(
     store: CrystalStore, unstopped: Path, tmp_path: Path
 ) -> None:
