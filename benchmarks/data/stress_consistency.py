@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.units import GIGAPASCAL
 from benchmarks.support.records import ROOT, header, versions, write_json
+from madelung.common.units import GIGAPASCAL
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
 
 ELEMENTS = ("Ni", "Cu", "Li", "Si", "Ge")  # in those of molybdenum, atoms are not at rest

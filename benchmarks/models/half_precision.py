@@ -1,6 +1,6 @@
 """What half precision does to the predictions of the shipped models: next to nothing.
 
-    python benchmarks/half_precision.py
+    python -m benchmarks.models.half_precision
 
 Weights are stored as float16. What rounding took away is not known any more, but it is known how
 large it can have been: half a step of float16. So each weight is moved by a random part of that,
