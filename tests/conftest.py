@@ -70,6 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "default::madelung.common.errors.ToleranceWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
+    # ASE on NumPy 2.5.
+    config.addinivalue_line(
+        "filterwarnings", "ignore:Setting the shape on a NumPy array:DeprecationWarning"
+    )
 
 
 def _keep_to_one_core() -> None:
