@@ -18,6 +18,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.fit_settings import TrainingCourse
 from madelung.forcefields.neural.settings import NeuralSettings
+from madelung.forcefields.reference import configurations as reading
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
 from madelung.teaching.classifier import train_classifier
 from madelung.teaching.labelling import label_configurations
@@ -214,15 +215,27 @@ def test_all_ways_run_and_go_on(
 
 
 def test_the_command_teaches(
-    data: Path, configurations: list[Configuration], labels: TeacherLabels, tmp_path: Path
+    data: Path,
+    configurations: list[Configuration],
+    labels: TeacherLabels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    opened: list[Path] = []
+    original = reading.open_text
+    monkeypatch.setattr(
+        reading, "open_text", lambda path, *rest: (opened.append(path), original(path, *rest))[1]
+    )
     stored = tmp_path / "labels.safetensors"
     labels.save(stored)
     config = tmp_path / "settings.yaml"
-    config.write_text(json.dumps(SETTINGS.model_dump(mode="json", exclude={"seed"})))
+    content = SETTINGS.model_dump(mode="json", exclude={"seed"})
+    del content["network"]["elements"]  # the data say what they are
+    config.write_text(json.dumps(content))
     arguments = ["teach", "train", str(stored), str(data), "--config", str(config), "--quiet"]
     run = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out"), "--steps", "8"])
     assert run.exit_code == 0, run.output
     assert "ours" in run.output
+    assert opened == [data]
     wrong = [*arguments, "--out", str(tmp_path / "wrong"), "--method", "magic"]
     assert CliRunner().invoke(app, wrong).exit_code != 0

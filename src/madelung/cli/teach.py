@@ -190,8 +190,8 @@ def train(
 
     network = {"long_range": False} if local else {}
     changes: dict[str, Any] = {"seed": seed, **({} if steps is None else {"steps": steps})}
-    settings = read_teaching_settings(config, {**changes, "network": network}, tuple(data))
     configurations = list(read_configurations(data, bare=True))
+    settings = read_teaching_settings(config, {**changes, "network": network}, configurations)
     taught = teach_networks(
         configurations, read_labels(labels, configurations), out, settings,
         methods=cast("list[Method]", method or ["ours"]), fractions=fraction or [1.0],

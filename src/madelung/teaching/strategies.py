@@ -29,7 +29,7 @@ from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.settings import REFERENCE, NeuralSettings
 from madelung.forcefields.neural.surroundings import Surroundings
 from madelung.forcefields.neural.training import NeuralTraining, OnEpoch
-from madelung.forcefields.reference.reference_data import elements_of
+from madelung.forcefields.reference.reference_data import ElementSource, elements_of
 from madelung.teaching.choice import choose_teachers
 from madelung.teaching.pseudo_labels import chosen_pseudo_labels, mixed_pseudo_labels
 from madelung.teaching.task import TeachingTask
@@ -74,7 +74,7 @@ class TeachingSettings(BaseModel):
 
 
 def read_teaching_settings(
-    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: ElementSource
 ) -> TeachingSettings:
     """Return settings: defaults, what a file says, and changes to that.
 
@@ -86,7 +86,7 @@ def read_teaching_settings(
         Settings by name; those of ``network``, ``course`` and ``pretraining`` are dictionaries,
         each merged with what the file says of it.
     data
-        Files whose elements are taken if none are named.
+        What elements are taken from if none are named.
 
     Raises
     ------

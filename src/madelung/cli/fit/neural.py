@@ -65,7 +65,7 @@ def neural(
         "course": {**_given(course), "seed": seed},
         **_given({"members": members, "initial": None if initial is None else str(initial)}),
     }
-    settings = read_neural_settings(config, changes, files.training)
+    settings = read_neural_settings(config, changes, files)
     job = run_neural_fit(files, out, settings, resume=resume, quiet=quiet)
     if job.results:
         title = f"neural force field, {job.results['parameters']:,} parameters"

@@ -71,7 +71,7 @@ def splines(
     named = {name: value for name, value in changes.items() if value is not None}
     if context.info_name == "eam":
         named["angular"] = False
-    settings = read_meam_settings(config, named, files.training)
+    settings = read_meam_settings(config, named, files)
     first = None if initial is None else load_force_field(initial)
     if first is not None and not isinstance(first, SplineMEAM):
         raise typer.BadParameter(

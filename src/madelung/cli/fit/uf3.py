@@ -92,7 +92,7 @@ def uf3(
         "stress_weight": stress_weight,
     }
     named = {name: value for name, value in changes.items() if value is not None}
-    settings = read_uf3_settings(config, named, files.training)
+    settings = read_uf3_settings(config, named, files)
     if sweep:
         from madelung.forcefields.uf3.sweep import sweep_uf3
 

@@ -17,7 +17,7 @@ from madelung.common.settings_files import (
     with_present_names,
 )
 from madelung.forcefields.neural.settings import NeuralSettings
-from madelung.forcefields.reference.reference_data import elements_of
+from madelung.forcefields.reference.reference_data import ElementSource, elements_of
 
 __all__ = ["NeuralFitSettings", "TrainingCourse", "read_neural_settings", "require_same_course"]
 
@@ -94,7 +94,7 @@ class NeuralFitSettings(BaseModel):
 
 
 def read_neural_settings(
-    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: ElementSource
 ) -> NeuralFitSettings:
     """Return settings: defaults, what a file says, and changes to that.
 
@@ -105,7 +105,7 @@ def read_neural_settings(
     changes
         Settings by name; those of ``network`` and ``course`` in dictionaries of their own.
     data
-        Files whose elements are taken if none are named.
+        What elements are taken from if none are named.
 
     Raises
     ------

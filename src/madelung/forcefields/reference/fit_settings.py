@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.settings_files import read_settings_file, validated_settings
-from madelung.forcefields.reference.reference_data import elements_of
+from madelung.forcefields.reference.reference_data import ElementSource, elements_of
 
 __all__ = ["read_fit_settings"]
 
@@ -21,7 +21,7 @@ def read_fit_settings(
     kind: type[Settings],
     path: str | os.PathLike[str] | None,
     changes: dict[str, Any],
-    data: tuple[str, ...],
+    data: ElementSource,
 ) -> Settings:
     """Return settings: defaults, what a file says, and changes to that.
 
@@ -34,7 +34,7 @@ def read_fit_settings(
     changes
         Settings by name.
     data
-        Files whose elements are taken if none are named.
+        What elements are taken from if none are named.
 
     Raises
     ------

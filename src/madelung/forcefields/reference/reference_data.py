@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from madelung.forcefields.reference.configurations import (
     read_configurations,
 )
 
-__all__ = ["GROUPS", "TEST", "TRAINING", "DataFiles", "elements_of"]
+__all__ = ["GROUPS", "TEST", "TRAINING", "DataFiles", "ElementSource", "elements_of"]
 
 GROUPS = tuple(f"part-{number}" for number in range(8))
 """Groups that training configurations are dealt into at random."""
@@ -23,6 +24,9 @@ TEST = "test"
 """Group of configurations that are not learnt from."""
 TRAINING = "training"
 """Name of the other parts together."""
+# What configurations that are kept in memory may take together.
+_MOST_BYTES = 1 << 30
+_BYTES_OF_OBJECT, _BYTES_OF_ATOM = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,21 @@ class DataFiles:
         Part of the training files' configurations that is tested on instead, drawn at random.
     seed
         Of the division.
+
+    Notes
+    -----
+    A file is read and parsed once: its configurations are kept for the passes that follow, of all
+    files together as far as they take no more than 1 GiB. Files that find no room are read again
+    in each pass, so that data of any size can be learnt from.
     """
 
     training: tuple[str, ...]
     test: tuple[str, ...] = ()
     test_share: float = 0.0
     seed: int = 0
+    _memory: _Memory = field(
+        default_factory=lambda: _Memory(_MOST_BYTES), init=False, repr=False, compare=False
+    )
 
     def read(
         self, on_problem: Callable[[ForceFieldError], None]
@@ -57,12 +70,26 @@ class DataFiles:
             Called for each frame that is left out.
         """
         random = np.random.default_rng(self.seed)
-        for configuration in read_configurations(self.training, on_problem=on_problem):
+        for configuration in self.read_training(on_problem):
             tested = random.random() < self.test_share
             part = GROUPS[int(random.integers(len(GROUPS)))]
             yield TEST if tested else part, configuration
-        for configuration in read_configurations(self.test, on_problem=on_problem):
-            yield TEST, configuration
+        for path in self.test:
+            for configuration in self._memory.read(path, on_problem):
+                yield TEST, configuration
+
+    def read_training(
+        self, on_problem: Callable[[ForceFieldError], None]
+    ) -> Iterator[Configuration]:
+        """Yield the configurations of the training files, those that are tested on too.
+
+        Parameters
+        ----------
+        on_problem
+            Called for each frame that is left out.
+        """
+        for path in self.training:
+            yield from self._memory.read(path, on_problem)
 
     def as_object(self) -> dict[str, Any]:
         """Return what stands in JSON files."""
@@ -79,18 +106,86 @@ class DataFiles:
             yield TEST if part == TEST else TRAINING, configuration
 
 
-def elements_of(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the symbols of all elements in files of configurations.
+ElementSource: TypeAlias = DataFiles | Sequence[str] | Sequence[Configuration]
+"""What elements are taken from: files by their names, files, or configurations."""
+
+
+def elements_of(data: ElementSource) -> tuple[str, ...]:
+    """Return the symbols of all elements in data to learn from.
+
+    Parameters
+    ----------
+    data
+        Names of files, or :class:`DataFiles`, of which those to learn from count; or
+        configurations.
 
     Raises
     ------
     ForceFieldError
-        If the files hold no configuration that can be used.
+        If there is no configuration that can be used.
     """
-    found: set[str] = set()
     skipped = SkippedConfigurations()
-    for configuration in read_configurations(paths, on_problem=skipped):
+    if isinstance(data, DataFiles):
+        configurations: Iterable[Configuration] = data.read_training(skipped)
+        names = data.training
+    else:
+        names = tuple(item for item in data if isinstance(item, str))
+        known = [item for item in data if isinstance(item, Configuration)]
+        configurations = chain(known, DataFiles(names).read_training(skipped))
+    found: set[str] = set()
+    for configuration in configurations:
         found.update(configuration.crystal.symbols)
     if not found:
-        raise ForceFieldError(skipped.summary() or f"{', '.join(paths)}: no configuration is there")
+        place = f"{', '.join(names)}: " if names else ""
+        raise ForceFieldError(skipped.summary() or f"{place}no configuration is there")
     return tuple(sorted(found))
+
+
+class _Memory:
+    """Configurations of files that have been read to the end.
+
+    Parameters
+    ----------
+    most
+        Bytes that they may take together.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._files: dict[str, list[Configuration | ForceFieldError]] = {}
+
+    def read(
+        self, path: str, on_problem: Callable[[ForceFieldError], None]
+    ) -> Iterator[Configuration]:
+        """Yield the configurations of a file, from memory if they are there."""
+        for item in self._files[path] if path in self._files else self._read_and_keep(path):
+            if isinstance(item, ForceFieldError):
+                on_problem(item)
+            else:
+                yield item
+
+    def _read_and_keep(self, path: str) -> Iterator[Configuration | ForceFieldError]:
+        kept: list[Configuration | ForceFieldError] | None = []
+        problems: list[ForceFieldError] = []
+        size = 0
+        for configuration in chain(read_configurations(path, on_problem=problems.append), [None]):
+            # Problems come before the configuration that is read after them.
+            items: list[Configuration | ForceFieldError] = [*problems]
+            if configuration is not None:
+                items.append(configuration)
+            problems.clear()
+            size += sum(_size(item) for item in items)
+            if kept is not None and size <= self._free:
+                kept += items
+            else:
+                kept = None
+            yield from items
+        if kept is not None:
+            self._files[path] = kept
+            self._free -= size
+
+
+def _size(item: Configuration | ForceFieldError) -> int:
+    """Bytes of memory, with what objects take beside their arrays."""
+    atoms = 0 if isinstance(item, ForceFieldError) else len(item.crystal)
+    return _BYTES_OF_OBJECT + _BYTES_OF_ATOM * atoms

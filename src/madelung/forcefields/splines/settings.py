@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.reference.fit_settings import read_fit_settings
+from madelung.forcefields.reference.reference_data import ElementSource
 
 __all__ = ["SplineMEAMSettings", "read_meam_settings"]
 
@@ -108,7 +109,7 @@ class SplineMEAMSettings(BaseModel):
 
 
 def read_meam_settings(
-    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: ElementSource
 ) -> SplineMEAMSettings:
     """Return the settings of a spline MEAM; parameters and errors as for UF3."""
     return read_fit_settings(SplineMEAMSettings, path, changes, data)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from madelung.common.errors import ForceFieldError
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.reference.fit_settings import read_fit_settings
+from madelung.forcefields.reference.reference_data import ElementSource
 from madelung.forcefields.uf3.basis import UF3Basis, break_points, clamped_knots
 
 __all__ = ["Regularisation", "ThreeBodyRange", "TwoBodyRange", "UF3Settings", "read_uf3_settings"]
@@ -162,7 +163,7 @@ def _key(name: str) -> tuple[int, ...]:
 
 
 def read_uf3_settings(
-    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: tuple[str, ...]
+    path: str | os.PathLike[str] | None, changes: dict[str, Any], data: ElementSource
 ) -> UF3Settings:
     """Return settings: defaults, what a file says, and changes to that.
 
@@ -174,7 +175,7 @@ def read_uf3_settings(
         Settings by name. Ranges may be texts: ``1.5:5.5:25`` for pairs, and for triplets
         ``1.5:4.25:10,10,20`` or ``none``.
     data
-        Files whose elements are taken if none are named.
+        What elements are taken from if none are named.
 
     Raises
     ------
