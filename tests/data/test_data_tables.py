@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import ase
+import ase.io
 import pandas
 import pytest
 from data_files import (

@@ -121,7 +121,7 @@ def test_expected_errors_do_not_move_the_embedding() -> None:
 def test_wrong_inputs_are_refused() -> None:
     with pytest.raises(ModelError, match="starts from PairSettings"):
         build_network(SMALL, md.GraphSettings(), 1)
-    with pytest.raises(ModelError, match="PotNet takes GraphSettings"):
+    with pytest.raises(ModelError, match="starts from GraphSettings"):
         build_network(md.PotNetSettings(features=4), INPUTS, 1)
 
 
