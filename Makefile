@@ -108,7 +108,7 @@ define install
 		$(OWN_SOURCES),from where pip is configured to look,the build of the package index, on Linux with CUDA (5 GB)))"
 	@$(PIP) uninstall --quiet --yes madelung madelung-models 2>/dev/null || true
 	$(INSTALL) $(2) $(CODE_WHEEL)'$(1)' $(MODELS_WHEEL)
-	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("madelung._core"))' || \
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("madelung.common._core"))' || \
 		echo "== No C++20 compiler worked: sums, models and neural force fields run on PyTorch, more slowly;" \
 		"UF3 and spline force fields do not run (docs/installation.md)"
 	@touch $@

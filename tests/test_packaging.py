@@ -12,10 +12,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from madelung.native_core import native_core
 from places import ROOT
 
 import madelung as md
+from madelung.common.native import native_core
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGE = Path(md.__file__).parent
@@ -50,10 +50,10 @@ def test_versions_agree() -> None:
 
 
 @pytest.mark.skipif(native_core() is None, reason="the core is not built")
-@pytest.mark.parametrize("name", ["_core", "_spline_meam", "_uf3"])
+@pytest.mark.parametrize("name", ["_core", "_splines", "_uf3"])
 def test_stubs_name_what_the_modules_have(name: str) -> None:
-    module = importlib.import_module(f"madelung.{name}")
-    tree = ast.parse((PACKAGE / f"{name}.pyi").read_text(encoding="utf-8"))
+    module = importlib.import_module(f"madelung.common.{name}")
+    tree = ast.parse((PACKAGE / "common" / f"{name}.pyi").read_text(encoding="utf-8"))
     members = [node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     assert {member.name for member in members} == {
         own for own in vars(module) if not own.startswith("_")

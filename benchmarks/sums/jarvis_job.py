@@ -33,7 +33,7 @@ TIGHTEST, TRUTH = 1e-10, 1e-14
 
 def core() -> Any:
     """Return the native core."""
-    return importlib.import_module("madelung._core")
+    return importlib.import_module("madelung.common._core")
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.platform(),
     }
-    if importlib.util.find_spec("madelung._core") is not None:
-        core: Any = importlib.import_module("madelung._core")
+    if importlib.util.find_spec("madelung.common._core") is not None:
+        core: Any = importlib.import_module("madelung.common._core")
         description["instruction_sets"] = core.instruction_sets()
         description["instruction_set"] = core.instruction_set()
     return description

@@ -24,23 +24,40 @@ struct DoubleDouble {
     low += (high - (total - part)) + (value - part);
     high = total;
   }
-  // value * integer, exact for |integer| < 2^26: the value is split in two halves of 26 bits.
+  // value * integer without any rounding: products of halves of 26 bits (Veltkamp's splitting) are exact. An integer
+  // below 2^26 is a half by itself.
   void add_product(double integer, double value) {
-    const double scaled = 134217729.0 * value;  // 2^27 + 1
-    const double upper = scaled - (scaled - value);
-    add(integer * upper);
-    add(integer * (value - upper));
+    const double upper = upper_half(value), lower = value - upper;
+    if (std::fabs(integer) < 67108864.0) {
+      add(integer * upper);
+      add(integer * lower);
+      return;
+    }
+    const double many = upper_half(integer), few = integer - many;
+    add(many * upper);
+    add(many * lower);
+    add(few * upper);
+    add(few * lower);
   }
   double value() const { return high + low; }
+  // What the value leaves over.
+  double rest() const { return (high - (high + low)) + low; }
+
+ private:
+  static double upper_half(double value) {
+    const double scaled = 134217729.0 * value;  // 2^27 + 1
+    return scaled - (scaled - value);
+  }
 };
 
-void multiply(const double transform[3][3], const double given[3][3], double result[3][3]) {
+void multiply(const double transform[3][3], const double given[3][3], double result[3][3], double rest[3][3]) {
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) {
       DoubleDouble total;
       for (int k = 0; k < 3; ++k)
         if (transform[i][k] != 0) total.add_product(transform[i][k], given[k][j]);
       result[i][j] = total.value();
+      rest[i][j] = total.rest();
     }
 }
 
@@ -128,11 +145,12 @@ void triangular_frame(Lattice& lattice) {
 bool reduce(const double* cell, Lattice& lattice) {
   std::memcpy(lattice.given, cell, sizeof lattice.given);
   std::memcpy(lattice.basis, cell, sizeof lattice.basis);
+  std::memset(lattice.basis_low, 0, sizeof lattice.basis_low);
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) lattice.transform[i][j] = i == j ? 1 : 0;
   if (!(std::fabs(invert(lattice.given, lattice.inverse)) > 0)) return false;
   for (int pass = 0; pass < 20 && reduce_once(lattice.basis, lattice.transform); ++pass)
-    multiply(lattice.transform, lattice.given, lattice.basis);
+    multiply(lattice.transform, lattice.given, lattice.basis, lattice.basis_low);
   lattice.volume = std::fabs(invert(lattice.basis, lattice.inverse));
   triangular_frame(lattice);
   return lattice.volume > 0 && std::isfinite(lattice.volume) && std::isfinite(lattice.edge[2]);
@@ -153,12 +171,13 @@ void wrap(const Lattice& lattice, const double* position, double* wrapped, doubl
     }
     if (!moved || pass == 4) return;
     for (int j = 0; j < 3; ++j) {
+      // Of the reduced basis and what its rounding left over: multiples of the given cell would be far larger numbers.
       DoubleDouble total;
       total.add(position[j]);
       for (int k = 0; k < 3; ++k) {
-        const double integer = shift[0] * lattice.transform[0][k] + shift[1] * lattice.transform[1][k] +
-                               shift[2] * lattice.transform[2][k];
-        if (integer != 0) total.add_product(-integer, lattice.given[k][j]);
+        if (shift[k] == 0) continue;
+        total.add_product(-shift[k], lattice.basis[k][j]);
+        if (lattice.basis_low[k][j] != 0) total.add_product(-shift[k], lattice.basis_low[k][j]);
       }
       wrapped[j] = total.value();
     }

@@ -10,6 +10,7 @@ struct Lattice {
   double given[3][3];      // rows as given
   double transform[3][3];  // integers: basis = transform * given
   double basis[3][3];      // Minkowski-reduced rows, correct to a unit in the last place
+  double basis_low[3][3];  // what their rounding left over
   double inverse[3][3];    // fractional = Cartesian * inverse; its columns are the reciprocal vectors
   double volume;           // |det|
   double edge[3];          // Gram-Schmidt lengths of the reduced rows

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import nanobind.stubgen
 
-FOLDER = Path(__file__).resolve().parents[2] / "src" / "madelung"
-MODULES = ("_core", "_spline_meam", "_uf3")
+FOLDER = Path(__file__).resolve().parents[2] / "src" / "madelung" / "common"
+MODULES = ("_core", "_splines", "_uf3")
 SHAPE = re.compile(r"Annotated\[(NDArray\[numpy\.\w+\]), dict\([^\]]*?\)\]")
 
 
 def write_stub(module: str) -> Path:
     """Write the stub of a module beside it."""
     place = FOLDER / f"{module}.pyi"
-    nanobind.stubgen.main(["--quiet", "-m", f"madelung.{module}", "-o", str(place)])
+    nanobind.stubgen.main(["--quiet", "-m", f"madelung.common.{module}", "-o", str(place)])
     text = SHAPE.sub(r"\1", place.read_text(encoding="utf-8"))
     text = text.replace(", Annotated", "").replace("import Annotated, ", "import ")
     text = text.replace("from typing import Annotated\n", "")

@@ -1,4 +1,4 @@
-// The Python module madelung._spline_meam: spline potentials of atoms whose neighbours are known.
+// The Python module madelung.common._splines: spline potentials of atoms whose neighbours are known.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -190,7 +190,7 @@ nb::tuple differentiate(const Model& model, Input<std::int32_t, 1> types, Input<
 }  // namespace
 }  // namespace madelung
 
-NB_MODULE(_spline_meam, module) {
+NB_MODULE(_splines, module) {
   using namespace nb::literals;
   using madelung::Model;
   module.doc() = "Spline potentials on the CPU. Use madelung.forcefields.splines, which checks what it passes on.";

@@ -1,4 +1,4 @@
-// The Python module madelung._core: a batch of crystals, shared among threads, one crystal at a time.
+// The Python module madelung.common._core: a batch of crystals, shared among threads, one crystal at a time.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>

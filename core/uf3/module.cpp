@@ -1,4 +1,4 @@
-// The Python module madelung._uf3: potentials of splines, evaluated and differentiated by their coefficients.
+// The Python module madelung.common._uf3: potentials of splines, evaluated and differentiated by their coefficients.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>

@@ -18,7 +18,7 @@ from madelung.inputs.settings import GraphSettings
 from madelung.models.potnet import PotNet
 from madelung.models.settings import PotNetSettings
 
-pytest.importorskip("madelung._core", reason="the native core is not built")
+pytest.importorskip("madelung.common._core", reason="the native core is not built")
 
 peer_process: Any = importlib.import_module("benchmarks.models.other_networks_process")
 plain_potnet: Any = importlib.import_module("benchmarks.models.plain_potnet")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("madelung._core", reason="the native core is not built")
+pytest.importorskip("madelung.common._core", reason="the native core is not built")
 
 job_data: Any = importlib.import_module("benchmarks.support.job_data")
 lattice_sums: Any = importlib.import_module("benchmarks.sums.lattice_sums")

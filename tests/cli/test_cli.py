@@ -263,7 +263,7 @@ def test_every_structure_of_a_file(tmp_path: Path) -> None:
 
 def test_a_table_comes_without_heavy_imports() -> None:
     """Start-up stays short because nothing heavy is loaded; command_startup.py times it."""
-    pytest.importorskip("madelung._core")
+    pytest.importorskip("madelung.common._core")
     code = (
         "import sys; from madelung.cli import app; "
         "app(['sums', 'example:NaCl'], standalone_mode=False); "

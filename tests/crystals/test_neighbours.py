@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from madelung.common.native import uf3_core
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.neighbours import Neighbours, _by_core, _by_vesin, find_neighbours
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._uf3") is None, reason="the native core is not built"
+    importlib.util.find_spec("madelung.common._uf3") is None, reason="the native core is not built"
 )
 
 
@@ -36,7 +37,7 @@ def test_core_and_vesin_agree(seed: int) -> None:
     positions = generator.normal(size=(count, 3)) * generator.uniform(0.5, 10.0)
     crystal = Crystal(cell, positions, np.ones(count, dtype=int), pbc)
     cutoff = float(generator.uniform(0.3, 6.0))
-    found, expected = _by_core(crystal, cutoff), _by_vesin(crystal, cutoff)
+    found, expected = _by_core(uf3_core(), crystal, cutoff), _by_vesin(crystal, cutoff)
     assert np.array_equal(found.starts, expected.starts)
     np.testing.assert_allclose(ordered(found, count), ordered(expected, count), atol=3e-6)
     np.testing.assert_allclose(found.distances, np.linalg.norm(found.vectors, axis=1), rtol=1e-14)

@@ -26,7 +26,7 @@ from madelung.forcefields.splines.lammps_files import write_meam_spline
 from madelung.forcefields.splines.settings import SplineMEAMSettings
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._spline_meam") is None, reason="the core is not built"
+    importlib.util.find_spec("madelung.common._splines") is None, reason="the core is not built"
 )
 DATA = SHARED / "data/forcefields"
 

@@ -32,7 +32,7 @@ from madelung.forcefields.splines.eam import SplineEAM
 from madelung.forcefields.splines.meam import SplineMEAM
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._spline_meam") is None, reason="the core is not built"
+    importlib.util.find_spec("madelung.common._splines") is None, reason="the core is not built"
 )
 PUBLISHED = SHARED / "data/forcefields/smeam"
 

@@ -29,7 +29,7 @@ from madelung.forcefields.uf3.settings import (
 )
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._uf3") is None, reason="the native core is not built"
+    importlib.util.find_spec("madelung.common._uf3") is None, reason="the native core is not built"
 )
 WEAK = Regularisation(
     ridge_one_body=0.0,

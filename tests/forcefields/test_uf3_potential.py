@@ -30,7 +30,7 @@ from madelung.forcefields.uf3.lammps import read_lammps, write_lammps
 from madelung.forcefields.uf3.potential import UF3Potential
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._uf3") is None, reason="the native core is not built"
+    importlib.util.find_spec("madelung.common._uf3") is None, reason="the native core is not built"
 )
 DATA = SHARED / "data" / "forcefields"
 FROZEN = json.loads(RESULTS.read_text(encoding="utf-8"))

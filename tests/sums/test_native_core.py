@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from places import CORE
 
-core = pytest.importorskip("madelung._core", reason="the native core is not built")
+core = pytest.importorskip("madelung.common._core", reason="the native core is not built")
 
 # Every kernel, with parameters that make exponentials and Gaussians both split and direct.
 KERNELS = [(0, 0.0), (1, 0.0), (2, 3.0), (2, 0.3), (3, 1.2), (3, 0.2), (4, 2.0), (4, 0.02)]
@@ -158,6 +158,9 @@ def test_a_cell_too_thin_is_refused_before_memory_runs_out() -> None:
 )
 def test_headers_are_what_their_scripts_print(script: str, header: str) -> None:
     made = subprocess.run(
-        [sys.executable, str(CORE / script)], capture_output=True, text=True, check=True
+        [sys.executable, str(CORE / "generate" / script)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert made.stdout == (CORE / header).read_text(encoding="utf-8")
+    assert made.stdout == (CORE / "sums" / header).read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
 
 SUMS = """
 import numpy as np
-from madelung import _core
+from madelung.common import _core
 from structures import make_structure
 from madelung.crystals.crystal import Crystal
 from madelung.sums.gradients import sums_with_gradient
@@ -109,7 +109,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("needs a C compiler and Linux's loader")
-    pytest.importorskip("madelung._core")
+    pytest.importorskip("madelung.common._core")
     folder = tmp_path_factory.mktemp("shim")
     (folder / "shim.c").write_text(SHIM, encoding="utf-8")
     library = folder / "shim.so"

@@ -20,7 +20,7 @@ from structures import Choice, Structure, difference, is_ambiguous, selected_pai
 from madelung.crystals.crystal import Crystal
 
 needs_core = pytest.mark.skipif(
-    importlib.util.find_spec("madelung._core") is None, reason="the native core is not built"
+    importlib.util.find_spec("madelung.common._core") is None, reason="the native core is not built"
 )
 EXECUTORS = ["torch", pytest.param("native", marks=needs_core)]
 

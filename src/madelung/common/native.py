@@ -9,41 +9,41 @@ from typing import Any
 
 from madelung.common.errors import ForceFieldError
 
-__all__ = ["native_core", "spline_core", "uf3_core"]
+__all__ = ["native_core", "native_module", "spline_core", "uf3_core"]
 
 
 @cache
 def native_core() -> Any:
-    """Return the module of sums and networks, ``madelung._core``; None where there is none."""
-    return _installed("madelung._core")
+    """Return the module of sums and networks; None where it is not installed."""
+    return native_module("madelung.common._core")
 
 
 @cache
 def uf3_core() -> Any:
-    """Return the module of UF3 potentials, ``madelung._uf3``.
+    """Return the module of UF3 potentials, ``madelung.common._uf3``.
 
     Raises
     ------
     ForceFieldError
         If the package was installed without a compiler.
     """
-    return _required("madelung._uf3", "UF3 potentials")
+    return _required("madelung.common._uf3", "UF3 potentials")
 
 
 @cache
 def spline_core() -> Any:
-    """Return the module of spline MEAM and EAM potentials, ``madelung._spline_meam``.
+    """Return the module of spline MEAM and EAM potentials, ``madelung.common._splines``.
 
     Raises
     ------
     ForceFieldError
         If the package was installed without a compiler.
     """
-    return _required("madelung._spline_meam", "spline potentials")
+    return _required("madelung.common._splines", "spline potentials")
 
 
 def _required(name: str, purpose: str) -> Any:
-    module = _installed(name)
+    module = native_module(name)
     if module is None:
         raise ForceFieldError(
             f"{purpose} need the compiled core, and this installation has none; install a C++20 "
@@ -52,5 +52,6 @@ def _required(name: str, purpose: str) -> Any:
     return module
 
 
-def _installed(name: str) -> Any:
+def native_module(name: str) -> Any:
+    """Return a native module by its full name; None where it is not installed."""
     return None if importlib.util.find_spec(name) is None else importlib.import_module(name)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
+from madelung.common.native import native_module
 from madelung.crystals.crystal import Crystal
 
 __all__ = ["Neighbours", "find_neighbours", "search_pairs"]
+
+_CORE = "madelung.common._uf3"
 
 # Vesin divides the cell into boxes of the cutoff's size; too many of them cost more than pairs.
 _SHORTEST_SEARCH = 2.0
@@ -52,7 +52,8 @@ def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
     cutoff
         Distance in Å.
     """
-    return _by_vesin(crystal, cutoff) if _core() is None else _by_core(crystal, cutoff)
+    core = native_module(_CORE)
+    return _by_vesin(crystal, cutoff) if core is None else _by_core(core, crystal, cutoff)
 
 
 def search_pairs(
@@ -102,20 +103,12 @@ def search_pairs(
     )
 
 
-@cache
-def _core() -> Any:
-    """The native core; None where it is not built."""
-    if importlib.util.find_spec("madelung._uf3") is None:
-        return None
-    return importlib.import_module("madelung._uf3")
-
-
-def _by_core(crystal: Crystal, cutoff: float) -> Neighbours:
+def _by_core(core: Any, crystal: Crystal, cutoff: float) -> Neighbours:
     positions = np.ascontiguousarray(to_numpy(crystal.positions), dtype=np.float64)
     cell, origin = _box(crystal, positions)
     inverse = np.ascontiguousarray(np.linalg.inv(cell))
     periodic = [bool(value) for value in crystal.pbc]
-    return Neighbours(*_core().find_neighbours(cell, inverse, origin, periodic, positions, cutoff))
+    return Neighbours(*core.find_neighbours(cell, inverse, origin, periodic, positions, cutoff))
 
 
 def _box(

@@ -24,7 +24,7 @@ def run_native_on_tensors(core: Any, request: SumRequest, tolerances: Array) -> 
     Parameters
     ----------
     core
-        The native core, ``madelung._core``.
+        The native core, ``madelung.common._core``.
     request
         Crystals and potentials.
     tolerances

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import MadelungError
+from madelung.common.native import native_core
 from madelung.sums.request import SumOutcome, SumRequest
 
 __all__ = ["Executor", "choose_executor"]
@@ -54,7 +54,7 @@ def choose_executor(name: str, request: SumRequest) -> Executor:
 
 @cache
 def _core_is_installed() -> bool:
-    return importlib.util.find_spec("madelung._core") is not None
+    return native_core() is not None
 
 
 def _torch_executor() -> Executor:

@@ -1,19 +1,19 @@
-"""Carries sums out with the native core, ``madelung._core``; imported only where that exists."""
+"""Carries sums out with the native core; imported only where that exists."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import CrystalError
+from madelung.common.native import native_core
 from madelung.sums.request import SumOutcome, SumRequest
 
 __all__ = ["native_gradient", "run_native"]
 
-_core: Any = importlib.import_module("madelung._core")
+_core: Any = native_core()
 
 
 def run_native(request: SumRequest, tolerances: NDArray[np.float64]) -> SumOutcome:

@@ -1,4 +1,4 @@
-"""The native core, ``madelung._uf3``, with the terms of a potential or of a fit in it."""
+"""The native core, ``madelung.common._uf3``, with the terms of a potential or of a fit in it."""
 
 from __future__ import annotations
 
