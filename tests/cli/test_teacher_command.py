@@ -99,5 +99,5 @@ def test_labels_of_other_configurations_are_refused(data: Path, tmp_path: Path) 
     ase.io.write(other, ase.io.read(data, ":5"))
     with pytest.raises(ForceFieldError, match="the labels are of 20 configurations"):
         run("report", tmp_path, other, "--out", tmp_path / "report")
-    with pytest.raises(ForceFieldError, match="cannot be read"):
+    with pytest.raises(ForceFieldError, match="there is no such file"):
         run("report", tmp_path / "nothing", data, "--out", tmp_path / "report")

@@ -111,7 +111,7 @@ def test_a_table_is_aligned_by_name(two: list[Configuration], tmp_path: Path) ->
         (HEAD + "set,0,1\n", "line 2: more or fewer values than columns"),
         (HEAD + "set,a,1,-4,1,1\n", "'a' is no frame's number"),
         ("set,i,one\n", "the columns natoms, E_DFT are missing"),
-        (None, "cannot be read"),
+        (None, "there is no such file"),
     ],
 )
 def test_tables_that_do_not_belong_are_refused(

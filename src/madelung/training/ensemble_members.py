@@ -18,7 +18,7 @@ from madelung.models.shipped import SHIPPED_MODELS, load
 from madelung.models.targets import TargetScale
 from madelung.training.logs import SETTINGS_FILE
 from madelung.training.results import MODEL_FOLDER, RESULTS_FILE
-from madelung.training.settings import TrainingSettings
+from madelung.training.settings import TrainingSettings, stored_settings
 
 __all__ = ["FACTS_OF_A_RUN", "EnsembleMember", "note_of", "read_members", "separate"]
 
@@ -117,7 +117,7 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
     card.consensus, card.stored_as = "mean", "float32"
     card.member_scales = False
     note = card.training.pop("members")[number]
-    settings = TrainingSettings.model_validate(card.training["settings"])
+    settings = TrainingSettings.model_validate(stored_settings(card.training["settings"]))
     # Members may have other seeds, but not other validation crystals.
     own = {"seed": note["seed"], "split_seed": settings.drawn_with, "graph": card.graph}
     card.training["settings"] = settings.model_copy(update=own).model_dump(mode="json")
@@ -161,6 +161,6 @@ def _written_settings(folder: Path) -> Any:
 
 def _settings(source: str | os.PathLike[str], content: Any) -> TrainingSettings:
     try:
-        return TrainingSettings.model_validate(content)
+        return TrainingSettings.model_validate(stored_settings(content))
     except ValueError as problem:
         raise TrainingError(f"{source}: no settings of a run ({problem})") from None

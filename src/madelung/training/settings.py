@@ -25,6 +25,7 @@ __all__ = [
     "is_same_training",
     "read_settings",
     "require_same_training",
+    "stored_settings",
 ]
 
 FORMER_SETTINGS = {"hiding": "masking"}
@@ -226,7 +227,19 @@ def _with_present_settings(
     """Return a run in the names of today, and defaults of settings that it did not know."""
     # Groups have the defaults of the architecture that is asked for.
     defaults = default_settings(TrainingSettings.model_validate(asked["settings"]))
-    before = begun.get("settings", {})
-    settings = {FORMER_SETTINGS.get(name, name): value for name, value in before.items()}
+    settings = stored_settings(begun.get("settings", {}))
     # Runs that knew no initial model had none.
     return {"initial_weights": "", **begun, "settings": settings}, defaults
+
+
+def stored_settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that a program has written, of whatever version, in the names of today.
+
+    Without a warning: nobody can be asked to write them anew.
+
+    Parameters
+    ----------
+    content
+        Names and values.
+    """
+    return {FORMER_SETTINGS.get(name, name): value for name, value in content.items()}
