@@ -161,6 +161,7 @@ def _written_settings(folder: Path) -> Any:
 
 def _settings(source: str | os.PathLike[str], content: Any) -> TrainingSettings:
     try:
-        return TrainingSettings.model_validate(stored_settings(content))
+        known = stored_settings(content) if isinstance(content, dict) else content
+        return TrainingSettings.model_validate(known)
     except ValueError as problem:
         raise TrainingError(f"{source}: no settings of a run ({problem})") from None
