@@ -80,7 +80,7 @@ class Teacher:
             close = did_you_mean(prefix, TEACHER_KINDS) if colon else ""
             raise ForceFieldError(
                 f"teacher {self.name}: {self.source} cannot be read ({problem.strerror})"
-                f"{'; a prefix: ' if close else ''}{close.strip()}"
+                f"{'; ' if close else ''}{close.strip()}"
             ) from None
         return digest.hexdigest()
 
