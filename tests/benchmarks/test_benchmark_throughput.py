@@ -34,6 +34,7 @@ def small_potnet() -> PotNet:
     return PotNet(SMALL, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [GraphSettings(), throughput.EVERY_ATOM])
 def test_plain_edge_networks_are_the_same_function(settings: GraphSettings) -> None:
     potnet = small_potnet()
@@ -65,6 +66,7 @@ def test_attention_has_no_plain_form() -> None:
         plain_potnet.plain_twin(potnet)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("alignn") is not None, reason="the peer is installed")
 def test_missing_peer_says_so() -> None:
     order = {"batch_size": 2, "threads": 1, "seed": 0}
@@ -75,6 +77,7 @@ def test_missing_peer_says_so() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_quick_run_without_peers_and_data(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- throughput -->\nold\n<!-- throughput -->\nafter\n")

@@ -23,6 +23,7 @@ turns: Any = importlib.import_module("benchmarks.models.calibration_by_turns")
 SMALL = "epochs: 1\nthreads: 1\nvalidation_parts: 2\nnetwork: {features: 8, layers: 1}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [2, 4])
 def test_turns_are_judged_by_training_crystals_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int

@@ -46,6 +46,7 @@ def test_stored_job_is_the_same(tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(batch, name), getattr(loaded, name))
 
 
+@pytest.mark.slow
 def test_quick_run_without_peers_and_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("epsteinlib", "torchpme", "pymatgen.core.ewald"):
         monkeypatch.setitem(sys.modules, module, None)

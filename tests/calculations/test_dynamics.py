@@ -77,6 +77,7 @@ def assert_same_folders(one: Path, other: Path) -> None:
         assert (one / name).read_text() == (other / name).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", ENSEMBLES, ids=NAMES)
 def test_a_resumed_run_is_the_same_bit_for_bit(settings: DynamicsSettings, tmp_path: Path) -> None:
     whole = run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=120, settings=settings)
@@ -92,6 +93,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(settings: DynamicsSettings, tmp_p
     assert len(ase.io.read(tmp_path / "b" / "trajectory.extxyz", ":")) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", ENSEMBLES, ids=NAMES)
 def test_a_run_that_failed_goes_on_from_its_last_checkpoint(
     settings: DynamicsSettings, tmp_path: Path
@@ -116,6 +118,7 @@ def test_a_signal_ends_the_run_at_a_step(tmp_path: Path) -> None:
     assert_same_folders(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_energy_is_conserved_to_second_order(tmp_path: Path) -> None:
     spreads = []
     for step in (4.0, 2.0):
@@ -129,6 +132,7 @@ def test_energy_is_conserved_to_second_order(tmp_path: Path) -> None:
     assert spreads[0] / spreads[1] == pytest.approx(4.0, rel=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", ENSEMBLES[1:], ids=NAMES[1:])
 def test_thermostats_reach_their_temperature(settings: DynamicsSettings, tmp_path: Path) -> None:
     """96 degrees of freedom, and ten independent times or more."""
@@ -142,6 +146,7 @@ def test_thermostats_reach_their_temperature(settings: DynamicsSettings, tmp_pat
         assert abs(result.drift) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_velocities_masses_and_results(tmp_path: Path) -> None:
     atoms = argon()

@@ -111,6 +111,7 @@ def test_elastic_constants_of_argon(tmp_path: Path) -> None:
     assert (tmp_path / "elastic.csv").read_text().splitlines()[0] == ",xx,yy,zz,yz,xz,xy"
 
 
+@pytest.mark.slow
 def test_ions_relax_in_strained_crystals() -> None:
     """A diamond of Lennard-Jones would fall apart; hexagonal packing has free ions too."""
     crystal = bulk("Ar", "hcp", a=NEAREST, c=NEAREST * math.sqrt(8.0 / 3.0))
@@ -129,6 +130,7 @@ def test_an_unstable_crystal_is_told() -> None:
     assert not elastic_constants(simple, ARGON).stable
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_the_fit_is_exact_for_birch_and_murnaghan(tmp_path: Path) -> None:
     volumes = np.linspace(36.0, 44.0, 7)

@@ -22,6 +22,7 @@ from madelung.learning.checkpoints import CHECKPOINT_FILE
 from madelung.training.ensembles import ensemble_runs
 from madelung.training.settings import TrainingSettings, read_settings
 
+pytestmark = pytest.mark.slow  # it trains networks
 COUNT = 40
 FOLDS = 5
 SHORT = {

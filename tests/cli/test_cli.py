@@ -151,6 +151,7 @@ def test_charges() -> None:
     assert again[0]["charges"] == [1.0] * 4 + [-1.0] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 @pytest.mark.pictures
 def test_plot(tmp_path: Path, suffix: str) -> None:
@@ -161,6 +162,7 @@ def test_plot(tmp_path: Path, suffix: str) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_plots_of_several_crystals(tmp_path: Path) -> None:
     invoke("sums", "example:NaCl", "example:CsCl", "--plot", tmp_path / "many", "-p", "coulomb")
@@ -205,6 +207,7 @@ def test_good_files_survive_bad_ones(folder: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_strict_stops_at_the_first_bad_file(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "sums.json"
     result = process("sums", folder, "--strict", "--output", target)

@@ -29,6 +29,7 @@ def run(*words: str, code: int = 0) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 @pytest.mark.parametrize(
     ("words", "files", "key"),

@@ -46,6 +46,7 @@ def run(*words: object) -> str:
     return result.output
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_labels_and_report(data: Path, tmp_path: Path) -> None:
     labels, out = tmp_path / "labels", tmp_path / "report"
@@ -92,6 +93,7 @@ def test_a_report_of_a_table(data: Path, tmp_path: Path) -> None:
     assert len(results["reasons"]) == 20
 
 
+@pytest.mark.slow
 def test_labels_of_other_configurations_are_refused(data: Path, tmp_path: Path) -> None:
     run("label", data, "--teacher", "ase:emt", "--no-forces", "--out", tmp_path, "--quiet")
     assert TeacherLabels.load(tmp_path / "labels.safetensors").forces is None

@@ -88,6 +88,7 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz", "zip"])
 def test_a_bomb_takes_no_more_memory_than_what_is_read(kind: str, tmp_path: Path) -> None:
     path, size = tmp_path / "bomb", 256 << 20

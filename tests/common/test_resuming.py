@@ -227,6 +227,7 @@ JOBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", JOBS)
 def test_a_job_goes_on_only_as_it_was_begun(kind: str, tmp_path: Path) -> None:
     job, folder = JOBS[kind], tmp_path / "job"
@@ -238,6 +239,7 @@ def test_a_job_goes_on_only_as_it_was_begun(kind: str, tmp_path: Path) -> None:
     job.run(folder, "", True)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_says_what_makes_its_job(tmp_path: Path) -> None:
     neural(tmp_path / "job", "", False)
     _, _, identity = read_checkpoint(tmp_path / "job")

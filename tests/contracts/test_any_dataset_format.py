@@ -89,6 +89,7 @@ def records(tmp_path: Path) -> list[Record]:
     return sample(tmp_path, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_records_come_back(name: str, tmp_path: Path, records: list[Record]) -> None:
     path = WRITERS[name](tmp_path, records)
@@ -103,6 +104,7 @@ def test_records_come_back(name: str, tmp_path: Path, records: list[Record]) -> 
             assert wanted.targets[TARGET] in found.targets.values()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "store"])
 def test_a_damaged_record_is_reported_and_skipped(
     name: str, tmp_path: Path, records: list[Record]

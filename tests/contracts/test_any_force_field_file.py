@@ -52,6 +52,7 @@ def file_of(name: str, folder: Path) -> Path:
     return path / "card.json" if path.is_dir() else path
 
 
+@pytest.mark.slow
 @names
 def test_what_is_read_is_sound(name: str, tmp_path: Path) -> None:
     loaded = md.load_force_field(file_of(name, tmp_path))

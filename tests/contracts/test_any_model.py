@@ -64,6 +64,7 @@ def test_outputs(architecture: str) -> None:
     assert (values.std(dim=0) > 1e-4).all()
 
 
+@pytest.mark.slow
 @architectures
 def test_order_place_and_direction_change_nothing(architecture: str) -> None:
     crystal = md.example("SiO2")

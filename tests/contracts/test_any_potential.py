@@ -18,6 +18,7 @@ from madelung.sums.potentials import POTENTIALS, POTENTIALS_BY_NAME
 kinds = pytest.mark.parametrize("kind", POTENTIALS, ids=lambda kind: kind.naming.name)
 
 
+@pytest.mark.slow
 @kinds
 def test_it_is_sound(kind: Any) -> None:
     """Terms, bounds, completeness, invariances and derivatives."""
@@ -119,6 +120,7 @@ class _Wrong(md.Yukawa):
         return right * (0.5 if self.mistake == "slope" else 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["v", "f", "w", "w0", "L0", "slope"])
 def test_a_mistake_is_found(mistake: str) -> None:
     with pytest.raises(md.PotentialError, match="checks fail"):

@@ -178,6 +178,7 @@ def test_repeat_refuses_counts(counts: Any) -> None:
         make().repeat(counts)
 
 
+@pytest.mark.slow
 @given(crystals(), st.tuples(*[st.integers(1, 3)] * 3))
 def test_repeat_keeps_density_and_agrees_with_ase(
     crystal: Crystal, counts: tuple[int, int, int]
@@ -193,6 +194,7 @@ def test_repeat_keeps_density_and_agrees_with_ase(
         assert np.array_equal(np.asarray(larger.charges), np.tile(crystal.charges, np.prod(counts)))
 
 
+@pytest.mark.slow
 @given(crystals())
 def test_scaled_positions_invert(crystal: Crystal) -> None:
     scaled = crystal.scaled_positions

@@ -78,6 +78,7 @@ def test_the_widest_gap_is_that_of_a_direct_search(name: str) -> None:
     assert area_per_atom(crystal) == pytest.approx(direct(crystal), abs=1e-3)
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(NAMES),
     steps=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(-3, 3)), max_size=4),
@@ -99,6 +100,7 @@ def test_no_choice_of_cell_or_axes_changes_an_area(
     assert area_per_atom(other_cell) == pytest.approx(area_per_atom(crystal), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_values_for_an_area_grow_with_it(tmp_path: Path) -> None:
     """A network that learns y/A predicts y; with zero weights, the mean of y/A times A."""
     store = md.open_dataset("example:jarvis", folder=tmp_path / "store")

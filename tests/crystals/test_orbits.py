@@ -43,6 +43,7 @@ def orbits_of_spglib(
     return None if found is None else np.asarray(getattr(found, of))
 
 
+@pytest.mark.slow
 def test_real_crystals_have_the_orbits_that_spglib_finds() -> None:
     """Wherever what spglib finds does not depend on the tolerance."""
     judged = 0
@@ -56,6 +57,7 @@ def test_real_crystals_have_the_orbits_that_spglib_finds() -> None:
     assert judged > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
 @pytest.mark.parametrize("counts", [(1, 1, 1), (2, 1, 1), (2, 2, 2)])
 def test_of_a_cell_that_is_not_primitive_its_own_symmetry_counts(

@@ -51,6 +51,7 @@ def random_supercell(seed: int) -> tuple[md.Crystal, int]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
 @examples(150)
 @given(seed=st.integers(0, 2**31))
@@ -77,6 +78,7 @@ def test_random_supercells_come_back(seed: int) -> None:
         np.testing.assert_allclose(large, repeated, rtol=2e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_large_cells() -> None:
     """A large supercell, and a large cell without inner translations, take no time to speak of."""
     crystal = md.example("TiO2").repeat((8, 8, 6))

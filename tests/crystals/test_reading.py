@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=repr)
 def test_odd_file(folder: Path, file: OddFile) -> None:
     path = folder / file.name
@@ -226,6 +227,7 @@ def test_open_structures_are_read_and_refused_by_sums(tmp_path: Path) -> None:
         read(path).require_periodic()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["large.extxyz", "POSCAR", "large.cif"])
 def test_ten_thousand_atoms(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(0)
@@ -288,6 +290,7 @@ class TestNoCodeRuns:
             read("POSCAR")
 
 
+@pytest.mark.slow
 @examples(300)
 @given(
     st.sampled_from([file for file in FILES if file.error is None]),

@@ -177,6 +177,7 @@ def setting(hall_number: int) -> tuple[Any, NDArray[np.int64], NDArray[np.float6
     return kind, operations["rotations"], operations["translations"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["operations", "hall", "name"])
 def test_all_settings_of_all_space_groups(tmp_path: Path, statement: str) -> None:
     site = np.array([0.0840, 0.8326, 0.7871])

@@ -42,6 +42,7 @@ def records(tmp_path: Path) -> list[Record]:
 # JSON lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["data.jsonl", "data.jsonl.gz"])
 def test_exported_json_lines_are_read_again(
     tmp_path: Path, records: list[Record], name: str
@@ -65,6 +66,7 @@ def test_charges_molecules_and_flat_cells_survive_json_lines(tmp_path: Path) -> 
     assert not helium.crystal.pbc.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "expected"),
     [
@@ -103,6 +105,7 @@ BAD_LINES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "text"), BAD_LINES, ids=[text for _, text in BAD_LINES])
 def test_a_bad_line_is_named_and_the_others_are_read(
     tmp_path: Path, records: list[Record], change: dict[str, Any], text: str

@@ -70,6 +70,7 @@ def anatase() -> md.Crystal:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [repeated, rotated, permuted, strained, sheared])
 def test_a_crystal_matches_itself_in_another_form(
     tmp_path: Path, variant: Callable[[md.Crystal], md.Crystal]
@@ -82,6 +83,7 @@ def test_a_crystal_matches_itself_in_another_form(
     assert not any(match.note for match in found)
 
 
+@pytest.mark.slow
 def test_what_is_found_is_what_whole_comparisons_find(tmp_path: Path) -> None:
     from pymatgen.core.structure_matcher import StructureMatcher
 

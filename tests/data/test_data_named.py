@@ -57,6 +57,7 @@ def records(tmp_path: Path) -> list[Record]:
 # Official splits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["jdft2d", "phonons"])
 def test_folds_are_those_of_matbench(task: str, tmp_path: Path) -> None:
     path = CRYSTAL_DATA / f"matbench_{task}.jsonl.gz"

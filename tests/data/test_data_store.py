@@ -57,6 +57,7 @@ def records(draw: st.DrawFn) -> list[Record]:
     ]
 
 
+@pytest.mark.slow
 @given(records(), st.integers(1, 5), st.data())
 def test_a_store_gives_back_what_was_written(
     tmp_path_factory: pytest.TempPathFactory,
@@ -228,6 +229,7 @@ def test_a_store_replaces_a_store_and_nothing_else(tmp_path: Path) -> None:
     assert len(write_store(many(2), tmp_path / "empty", INFO)) == 2
 
 
+@pytest.mark.slow
 def test_processes_that_write_the_same_store_at_once_all_get_it(tmp_path: Path) -> None:
     code = (
         "import sys, madelung as md; from pathlib import Path;"
@@ -270,6 +272,7 @@ def peak(work: object) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
     """Writing holds a shard, and reading a record or batch: not the data set."""
     sizes = (400, 1600)
@@ -285,6 +288,7 @@ def test_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
     assert peak(lambda: store.batch(range(0, 1600, 100))) < whole / 10
 
 
+@pytest.mark.slow
 def test_many_shards_do_not_use_up_the_files_that_a_process_may_open(tmp_path: Path) -> None:
     store = write_store(many(600, 1), tmp_path / "store", INFO, shard_size=1)
     assert store.sizes.sum() == 600 and store[599].id == "r599"
@@ -357,6 +361,7 @@ def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
             CrystalStore.open(folder)
 
 
+@pytest.mark.slow
 def test_tensors_are_written_as_their_values(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     plain = crystal(3)

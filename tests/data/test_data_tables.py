@@ -145,6 +145,7 @@ class Drip(io.StringIO):
         return super().read(3)
 
 
+@pytest.mark.slow
 @given(st.lists(JSON), st.sampled_from([None, 1]))
 def test_a_stream_reads_what_the_json_module_wrote(items: list[Any], indent: int | None) -> None:
     text = json.dumps(items, indent=indent)

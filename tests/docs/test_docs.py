@@ -87,6 +87,7 @@ def write_reference_data(folder: Path) -> None:
         ase.io.write(folder / f"{part}.extxyz", frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("python"), ids=name)
 def test_python_blocks(page: Path, workplace: Path) -> None:
     """The blocks of a page run one after another in one namespace."""
@@ -101,6 +102,7 @@ def test_python_blocks(page: Path, workplace: Path) -> None:
             assert printed.getvalue() == block.output, f"{name(page)}, block {number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("bash"), ids=name)
 def test_commands(page: Path, workplace: Path) -> None:
     """Lines that call the command succeed."""

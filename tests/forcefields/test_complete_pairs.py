@@ -87,6 +87,7 @@ def test_rock_salt_has_madelungs_constant(executor: str) -> None:
     np.testing.assert_allclose(found.forces, 0.0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "force_field",
     [
@@ -103,6 +104,7 @@ def test_force_fields_are_sound(force_field: CompletePairs) -> None:
     assert len(report.refused) == 1 and report.refused[0].startswith("slab")
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_molecule_is_what_it_is_in_a_vast_cell(seed: int) -> None:
     """Images at L add of the order of n² C6/L^6, 1e-12 eV here."""

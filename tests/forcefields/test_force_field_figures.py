@@ -99,6 +99,7 @@ def test_many_pairs_have_pages_with_the_same_axes() -> None:
     assert len(set(titles)) == 15 and "V₂ Ni-Pt" in titles
 
 
+@pytest.mark.slow
 def test_many_triplets_have_pages_with_the_same_axes() -> None:
     three_body = ThreeBodyRange(minimum=1.0, maximum=3.0, intervals=(2, 2, 3))
     titles = require_pages(plot_triplets(*equations_of(("Ni", "Cu", "Pd"), three_body)), 3, 36)

@@ -21,6 +21,7 @@ from madelung.forcefields.interface import Evaluation
 from madelung.forcefields.soundness.validation import validate_force_field
 
 
+@pytest.mark.slow
 def test_a_sound_force_field_passes() -> None:
     report = validate_force_field(SmoothPairs())
     assert not report.failed and not report.refused
@@ -63,6 +64,7 @@ def wrong_volume(crystal: Crystal, said: Evaluation) -> Evaluation:
     return replace(said, volume=1.0 + said.volume)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "found"),
     [
@@ -86,11 +88,13 @@ def test_what_is_wrong_is_found(
         validate_force_field(Broken(change=change))
 
 
+@pytest.mark.slow
 def test_a_mirror_is_not_a_rotation() -> None:
     report = validate_force_field(Broken(change=handed), strict=False)
     assert "rotation: energies" not in {check.name for check in report.failed}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("force_field", "names"),
     [
@@ -107,6 +111,7 @@ def test_jumps_at_the_cutoff_are_found(force_field: SmoothPairs, names: set[str]
         assert "energy does not jump" not in failed
 
 
+@pytest.mark.slow
 def test_a_cutoff_that_is_not_kept_is_found() -> None:
     class Longer(SmoothPairs):
         @property
@@ -117,6 +122,7 @@ def test_a_cutoff_that_is_not_kept_is_found() -> None:
     assert "nothing beyond the cutoff" in {check.name for check in report.failed}
 
 
+@pytest.mark.slow
 def test_given_structures_are_used() -> None:
     rattled = bulk("Cu", "hcp", a=2.6, c=4.2)
     rattled.rattle(0.1, seed=1)

@@ -110,6 +110,7 @@ def test_lammps_has_the_energies_forces_and_stress(long_range: bool) -> None:
         np.testing.assert_allclose(found["stress"], stress, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.slow
 @needs_lammps
 def test_lammps_conserves_the_energy() -> None:
     machine = machine_of(structures()["crystal"])
@@ -174,6 +175,7 @@ def test_after_a_failure_forces_are_no_numbers() -> None:
     assert acting.count == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "elements", "message"),
     [

@@ -61,6 +61,7 @@ def job(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
         return run_meam_fit(DataFiles((str(data),), test_share=0.2, seed=2), folder, settings)
 
 
+@pytest.mark.slow
 def test_the_fit_predicts_what_it_has_not_seen(job: Any) -> None:
     tested = job.results["errors"]["test"]
     forces = np.concatenate([np.ravel(item.forces) for item in job.comparison.configurations])
@@ -68,6 +69,7 @@ def test_the_fit_predicts_what_it_has_not_seen(job: Any) -> None:
     assert abs(job.comparison.part("test").energy_errors.mean()) < 1e-9
 
 
+@pytest.mark.slow
 def test_the_folder_holds_what_was_promised(job: Any) -> None:
     for name in ("functions.png", "parity.png"):
         assert (job.folder / name).read_bytes().startswith(b"\x89PNG")
@@ -107,6 +109,7 @@ def test_eam_files_and_their_json_are_recognised(tmp_path: Path) -> None:
         load_force_field(tmp_path / "odd.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "file"), [("meam", "potential.meam.spline"), ("eam", "potential.eam.alloy")]
 )

@@ -65,6 +65,7 @@ def exported(
     return made, write_metatomic(made, tmp_path_factory.mktemp("exported") / "field.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "atoms",
     [crystal((1, 1, 1), 0), crystal((2, 1, 3), 1), crystal((2, 2, 2), 2), cluster(), cluster()[:2]],
@@ -88,6 +89,7 @@ def test_engine_and_force_field_agree(
         np.testing.assert_allclose(stress, expected.virial / expected.volume, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_spread_of_members_is_given(tmp_path: Path) -> None:
     field = force_field(members=3)
     path = write_metatomic(field, tmp_path / "field.pt")
@@ -103,6 +105,7 @@ def test_the_spread_of_members_is_given(tmp_path: Path) -> None:
     np.testing.assert_allclose(given.detach(), 1.7 * np.std(each, axis=0, ddof=1), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_energies_of_chosen_atoms(tmp_path: Path) -> None:
     """As an engine asks for them that divides space among processes."""
     field = force_field(long_range=False)
@@ -139,6 +142,7 @@ def _system(atoms: Atoms) -> object:
     return systems_to_torch(atoms, dtype=torch.float64)
 
 
+@pytest.mark.slow
 def test_a_slab_is_refused(tmp_path: Path) -> None:
     path = write_metatomic(force_field(), tmp_path / "field.pt")
     atoms = crystal((1, 1, 1), 0)

@@ -55,6 +55,7 @@ def _salt(edge: float = 5.64, shift: float = 0.15) -> Crystal:
     return Crystal(edge * np.eye(3), positions, np.array([11] * 4 + [17] * 4), True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("elements", "changes"),
     [

@@ -82,6 +82,7 @@ def _training(
     return NeuralTraining(model, examples[:12], examples[12:], spread, chosen, folder), settings
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
     whole = _training(data)[0].run().state_dict()
 
@@ -120,6 +121,7 @@ def test_a_course_without_a_folder_can_be_interrupted(data: Path) -> None:
     assert training.progress.step == 1
 
 
+@pytest.mark.slow
 def test_a_course_with_a_folder_keeps_what_it_has(data: Path, tmp_path: Path) -> None:
     training, _ = _training(data, tmp_path)
 
@@ -132,6 +134,7 @@ def test_a_course_with_a_folder_keeps_what_it_has(data: Path, tmp_path: Path) ->
     assert _training(data, tmp_path)[0].run(resume=True) is not None
 
 
+@pytest.mark.slow
 def test_another_course_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
     _training(data, tmp_path)[0].run()
     with pytest.raises(TrainingError, match="energy_weight"):
@@ -140,6 +143,7 @@ def test_another_course_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
         _training(data, tmp_path / "none")[0].run(resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     """Test errors well below the spread of the data, with stresses learnt beside forces."""
@@ -178,6 +182,7 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     assert np.abs(found.stress - configuration.stress).max() < 0.5 * largest
 
 
+@pytest.mark.slow
 def test_a_fit_starts_from_what_another_has_learnt(data: Path, tmp_path: Path) -> None:
     network = NeuralSettings(elements=("Cu", "Au"), **SMALL)
     first = NeuralFitSettings(network=network, course=TrainingCourse(epochs=8, learning_rate=1e-2))
@@ -226,6 +231,7 @@ def test_tukeys_loss_rejects_what_is_far_off(data: Path) -> None:
     assert float(gradient(squared).abs().max()) > 100.0 * float(far.abs().max())
 
 
+@pytest.mark.slow
 def test_charges_are_learnt_where_structures_carry_them(data: Path) -> None:
     settings = NeuralSettings(elements=("Cu", "Au"), **{**SMALL, "long_range": True})
     charged = []
@@ -245,6 +251,7 @@ def test_charges_are_learnt_where_structures_carry_them(data: Path) -> None:
         assert found.charges == pytest.approx(item.crystal.charges, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_says_what_is_wrong(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text(json.dumps({"network": {**SMALL, "elements": ["Cu", "Au"]}}))
@@ -261,6 +268,7 @@ def test_the_command_trains_and_says_what_is_wrong(data: Path, tmp_path: Path) -
     assert CliRunner().invoke(app, other).exit_code != 0
 
 
+@pytest.mark.slow
 def test_madelung_train_learns_forces_too(data: Path, tmp_path: Path) -> None:
     arguments = ["train", str(data), "--target", "energy,forces", "--out", str(tmp_path)]
     refused = CliRunner().invoke(app, [*arguments, "--weight-decay", "0.1"])
@@ -274,6 +282,7 @@ def test_madelung_train_learns_forces_too(data: Path, tmp_path: Path) -> None:
     assert isinstance(load_force_field(tmp_path / "potential"), NeuralForceField)
 
 
+@pytest.mark.slow
 def test_configurations_that_do_not_fit_are_counted(data: Path, tmp_path: Path) -> None:
     settings = NeuralFitSettings(
         network=NeuralSettings(elements=("Cu",), **SMALL), course=TrainingCourse(epochs=1)
@@ -290,6 +299,7 @@ def test_configurations_that_do_not_fit_are_counted(data: Path, tmp_path: Path) 
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch has no processes")
 def test_two_processes_take_the_steps_of_one(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"

@@ -46,6 +46,7 @@ def alloys(count: int) -> list[Configuration]:
     return found
 
 
+@pytest.mark.slow
 def test_an_alloy_is_fitted_and_its_file_says_the_same_in_ase(tmp_path: Path) -> None:
     data = alloys(60)
     settings = SplineMEAMSettings(
@@ -69,6 +70,7 @@ def test_an_alloy_is_fitted_and_its_file_says_the_same_in_ase(tmp_path: Path) ->
     assert atoms.get_potential_energy() == pytest.approx(wanted.energy, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_goes_on_to_the_same_end(tmp_path: Path) -> None:
     data = [one for one in alloys(40) if one.crystal.formula == "Cu8"] + alloys(12)
     settings = SplineMEAMSettings(
@@ -91,6 +93,7 @@ def test_a_stopped_fit_goes_on_to_the_same_end(tmp_path: Path) -> None:
         fit_spline_meam(data, settings, tmp_path / "b", initial=random_meam(0, (29, 79)))
 
 
+@pytest.mark.slow
 def test_copper_is_nearer_to_dft_than_the_published_angular_potential(tmp_path: Path) -> None:
     """Of mlearn; the published s-MEAM has .158 eV/Å and 2.46 meV/atom on the test set."""
     if not (DATA / "mlearn_Cu_train.extxyz.gz").exists():

@@ -164,6 +164,7 @@ def test_knots_follow_the_densities() -> None:
     assert with_fitting_knots(objective, free)[0] is objective
 
 
+@pytest.mark.slow
 def test_search_betters_the_loss() -> None:
     pytest.importorskip("cma")
     objective, free = objective_of(6)
@@ -207,6 +208,7 @@ QUICK = SplineMEAMSettings(
 )
 
 
+@pytest.mark.slow
 def test_fit_writes_and_resumes(tmp_path: Path) -> None:
     data, lines = copper(), []
     unusable = Configuration("none", data[0].crystal, None, None)
@@ -248,6 +250,7 @@ def test_fit_is_as_good_as_its_reference_energies_say(tmp_path: Path) -> None:
     assert np.sqrt(np.mean(np.square(forces))) == pytest.approx(fit.training.force, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_fit_begins_from_a_potential(tmp_path: Path) -> None:
     data = copper()
     first = fit_spline_meam(data, QUICK, tmp_path / "a")

@@ -54,6 +54,7 @@ def require_same(found: Evaluation, expected: dict[str, Any], tolerance: float) 
         np.testing.assert_allclose(getattr(found, name), values, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("live", LIVE)
 @pytest.mark.parametrize("case", json.loads(FROZEN.read_text()), ids=lambda c: c["kind"])
 def test_lammps_says_the_same(case: dict[str, Any], live: bool) -> None:
@@ -136,6 +137,7 @@ def test_setfl_by_ase(seed: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.forces, forces, rtol=0, atol=1e-5 * np.abs(forces).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["meam", "alloy", "fs"])
 @examples(25)
 @given(seed=st.integers(0, 2**32 - 1))

@@ -339,6 +339,7 @@ def tungsten(rows: set[int]) -> Iterator[Configuration]:
                 yield Configuration(str(row), crystal, energy, atoms.get_forces())
 
 
+@pytest.mark.slow
 def test_tungsten_is_learnt_as_published() -> None:
     """No worse than the best published fit to 137 configurations: 8.3 meV/atom, .163 eV/Å."""
     rows = np.random.default_rng(0).permutation(9691)

@@ -159,12 +159,14 @@ def test_pairs_below_the_first_knot() -> None:
     assert features.energy @ vector == pytest.approx(potential.evaluate(close).energy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uneven", [False, True])
 def test_it_is_a_sound_force_field(uneven: bool) -> None:
     potential = random_potential(binary_settings(uneven=uneven).basis())
     validate_force_field(potential, list(structures().values()))
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), uneven=st.booleans())
 def test_features_times_coefficients(seed: int, uneven: bool) -> None:
     basis = binary_settings(uneven=uneven).basis()
@@ -187,6 +189,7 @@ def test_features_times_coefficients(seed: int, uneven: bool) -> None:
     np.testing.assert_allclose(features.virial @ vector, virial, rtol=0, atol=1e-9 * scale)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_symmetries(seed: int) -> None:
     """Rotation, order of atoms, translation and supercells change nothing."""
@@ -289,6 +292,7 @@ def test_lammps_cannot_hold_every_potential(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_published_tungsten_potential() -> None:
     """Read as the authors wrote it, it has the errors that they state: 6.3 meV/atom, .174 eV/Å.
 

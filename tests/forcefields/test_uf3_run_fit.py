@@ -66,6 +66,7 @@ def job(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
         return run_uf3_fit(DataFiles((str(data),), test_share=0.25, seed=1), folder, SETTINGS)
 
 
+@pytest.mark.slow
 def test_a_fit_predicts_configurations_that_it_has_not_seen(job: Any) -> None:
     errors = job.results["errors"]
     spread = np.std([item.energy for item in job.comparison.configurations])
@@ -76,6 +77,7 @@ def test_a_fit_predicts_configurations_that_it_has_not_seen(job: Any) -> None:
     assert set(job.results["errors_by_group"]["training"]) == {"single", "double"}
 
 
+@pytest.mark.slow
 def test_the_folder_holds_what_was_promised(job: Any) -> None:
     pictures = ("two_body.png", "three_body.png", "parity.png", "learning_curve.png")
     for name in pictures:
@@ -91,6 +93,7 @@ def test_the_folder_holds_what_was_promised(job: Any) -> None:
     assert counts == sorted(counts) and counts[-1] == len(rows) - len(tested)
 
 
+@pytest.mark.slow
 def test_files_of_the_potential_say_the_same(job: Any, data: Path) -> None:
     configuration = next(read_configurations(data))
     wanted = job.potential.evaluate(configuration.crystal)
@@ -167,6 +170,7 @@ def _fitted(configurations: list[Configuration]) -> Any:
     return fit_uf3(configurations, SETTINGS).potential
 
 
+@pytest.mark.slow
 def test_tuning_does_not_worsen_cross_validation(job: Any) -> None:
     training = NormalEquations.load(job.folder / "equations.npz").without(TEST)
     tuned = cross_validation(training, tune_weights(training, SETTINGS))
@@ -175,6 +179,7 @@ def test_tuning_does_not_worsen_cross_validation(job: Any) -> None:
     assert tuned.score < 1.05 * before.score
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_a_sweep_goes_on_and_finds_its_front(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")

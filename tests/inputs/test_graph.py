@@ -51,6 +51,7 @@ def test_shells_of_rock_salt() -> None:
     assert len(distance) == 8 * 18 and len(neighbour) == len(distance)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(seed=st.integers(0, 2**31), atoms=st.integers(1, 12), count=st.integers(1, 20))
 def test_neighbours_of_random_crystals(seed: int, atoms: int, count: int) -> None:

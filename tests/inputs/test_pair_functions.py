@@ -105,6 +105,7 @@ def test_harmonics_are_those_of_scipy(seed: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 def test_near_functions_are_sums_over_images(degree: int) -> None:
     settings = EVERY_ATOM.model_copy(update={"cutoff": 5.0, "degree": degree})
@@ -176,6 +177,7 @@ def _with_cell(crystal: md.Crystal, integers: NDArray[np.int64]) -> md.Crystal:
     return md.Crystal.from_ase(make_supercell(crystal.to_ase(), integers))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_scalars_do_not_turn_and_tensors_keep_their_length(seed: int) -> None:
     crystal = md.example("SiO2")
@@ -271,6 +273,7 @@ def test_an_atom_without_neighbours_has_complete_sums_alone() -> None:
     assert np.isfinite(md.load("formation-energy").predict(crystal).value)
 
 
+@pytest.mark.slow
 @needs_core
 @pytest.mark.parametrize(
     "variant",

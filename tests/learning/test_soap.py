@@ -32,6 +32,7 @@ def _loss_after(kind: type[torch.optim.Optimizer], steps: int, seed: int) -> flo
     return float(loss.detach())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_mixed_directions_are_learnt_sooner_than_by_adam(seed: int) -> None:
     assert _loss_after(Soap, 300, seed) < _loss_after(torch.optim.Adam, 300, seed)

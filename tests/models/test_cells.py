@@ -53,6 +53,7 @@ def test_there_are_such_models() -> None:
     assert MODELS
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("as_given", [False, True])
 @pytest.mark.parametrize("name", MODELS)

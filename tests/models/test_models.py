@@ -282,6 +282,7 @@ def test_models_lists_and_shows_cards(folder: Path) -> None:
     assert content["card"]["elements"] == SEEN and content["target"] == "energy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [model.name for model in SHIPPED_MODELS])
 def test_shipped_models(name: str) -> None:
     """Each loads by its name, has a whole card, and predicts a real crystal."""

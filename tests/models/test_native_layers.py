@@ -50,6 +50,7 @@ def by_pytorch(network: SumNet, graph: PairGraph) -> torch.Tensor:
     return atoms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize(("size", "inputs"), SIZES)
 def test_the_features_are_those_of_pytorch(
@@ -71,6 +72,7 @@ def test_the_features_are_those_of_pytorch(
         assert float((found - expected).abs().max()) < 3e-6 * scale, instruction_set
 
 
+@pytest.mark.slow
 def test_large_values_do_not_overflow() -> None:
     """Sigmoids of what single precision cannot exponentiate are zero and one."""
     size, inputs = SIZES[0]

@@ -52,6 +52,7 @@ def expected(features: Tensor, pairs: PairList) -> Tensor:
     return torch.einsum("ijd,jr->idr", dense, features.double())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("width", [1, 7, 16, 33])
 @given(seed=st.integers(0, 2**32 - 1))
@@ -63,6 +64,7 @@ def test_sums_are_dense_products(executor: str, width: int, seed: int) -> None:
     torch.testing.assert_close(found.double(), expected(features, pairs), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_gradients_are_those_of_the_dense_product(executor: str, seed: int) -> None:

@@ -124,6 +124,7 @@ def test_a_network_that_learns_gets_all_edges_at_once() -> None:
     assert [len(block.receivers) for block in EdgeSet([kind], False, 4)] == [4, 4, 1]
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     name=st.sampled_from(["NaCl", "TiO2", "SiO2", "SrTiO3"]),

@@ -63,6 +63,7 @@ def test_a_package_without_the_folder_is_named(
         md.load("formation-energy")
 
 
+@pytest.mark.slow
 def test_without_the_package_one_line_says_how_to_get_it(tmp_path: Path) -> None:
     """An isolated interpreter that sees Madelung and what it needs, but no models."""
     environment = os.environ | {"PYTHONPATH": str(Path(md.__file__).parents[1])}

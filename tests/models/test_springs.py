@@ -73,6 +73,7 @@ def supercell_force_constants(
     return constants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["NaCl", "ZnS", "TiO2", "SiO2"])
 def test_frequencies_at_the_symmetric_points_are_those_of_phonopy(name: str) -> None:
     def along(distance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -210,6 +211,7 @@ def test_neither_axes_nor_order_nor_company_matter() -> None:
         torch.testing.assert_close(found[3:4], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_frequencies_follow_from_all_springs_at_once() -> None:
     """Springs that are all e^b as strong have frequencies e^(b/2) as high."""
     made = network()
@@ -224,6 +226,7 @@ def test_frequencies_follow_from_all_springs_at_once() -> None:
         torch.testing.assert_close(made(graph)[0], values * np.exp(0.5), rtol=1e-4, atol=0.0)
 
 
+@pytest.mark.slow
 def test_expected_errors_do_not_change_the_springs() -> None:
     made = network()
     log_scales = made(build_input([md.example(name) for name in NAMES], INPUTS))[1]
@@ -262,6 +265,7 @@ def test_what_lacks_bonds_or_is_no_frequency_is_refused(tmp_path: Path) -> None:
         prepare(store, settings)
 
 
+@pytest.mark.slow
 def test_springs_are_learnt_from_the_frequencies_of_real_crystals(tmp_path: Path) -> None:
     """A few passes over DFT's phonons leave a sixth of what the mean of all would err."""
     data = CRYSTAL_DATA / "matbench_phonons.jsonl.gz"

@@ -79,6 +79,7 @@ def test_attention_begins_as_the_mean_and_knows_no_cell() -> None:
     torch.testing.assert_close(other, chosen, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_turning_moving_and_reordering_change_nothing(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -93,6 +94,7 @@ def test_turning_moving_and_reordering_change_nothing(seed: int) -> None:
     torch.testing.assert_close(values(other), values(crystal), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_batches_change_nothing(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(NAMES))
@@ -130,6 +132,7 @@ def test_a_network_moves_with_its_input() -> None:
     assert isinstance(NETWORK, SumNet) and len(NETWORK(graph)[0]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, dropout: float) -> None:
     store = md.open_dataset("example:jarvis")
@@ -162,6 +165,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path: Path, dropout: float) 
         assert torch.equal(value, resumed.model.tensors()[name]), name
 
 
+@pytest.mark.slow
 def test_a_run_without_memory_is_the_same_run(tmp_path: Path) -> None:
     store = md.open_dataset("example:jarvis")
     runs = [

@@ -24,6 +24,7 @@ def assert_certified(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("executor", EXECUTORS)
 @examples(120)
@@ -42,6 +43,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", COMBINATIONS, ids=lambda choice: choice.name)
 @pytest.mark.parametrize("executor", EXECUTORS)
 @examples(40)
@@ -65,6 +67,7 @@ FOUND = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", FOUND, ids=lambda example: f"{example[0]} {example[1].name}")
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_found_examples(
@@ -75,6 +78,7 @@ def test_found_examples(
         assert_certified(make_structure(*arguments), choice, tolerance, executor, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Coulomb", "London", "Pauli 3", "InversePower 12"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_certificate_is_not_far_above_the_error(executor: str, name: str) -> None:
@@ -93,6 +97,7 @@ def test_certificate_is_not_far_above_the_error(executor: str, name: str) -> Non
     assert np.median(ratios) <= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [1e-1, 1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("executor", EXECUTORS)

@@ -179,6 +179,7 @@ def directions(
     return found
 
 
+@pytest.mark.slow
 @names
 @executors
 @examples(5)
@@ -205,6 +206,7 @@ def test_gradients_are_the_oracles(
         )
 
 
+@pytest.mark.slow
 @needs_core
 @names
 @examples(10)
@@ -227,6 +229,7 @@ def physics(function: Callable[..., None]) -> Callable[..., None]:
     return names(executors(examples(8)(wrapped)))
 
 
+@pytest.mark.slow
 @physics
 def test_forces_sum_to_zero(executor: str, name: str, structure: Structure, seed: int) -> None:
     gradient = package_gradient(structure, name, cotangent_for(structure, seed), executor)
@@ -234,6 +237,7 @@ def test_forces_sum_to_zero(executor: str, name: str, structure: Structure, seed
     assert np.abs(gradient.positions.sum(axis=0)).max() <= 1e-11 * scale
 
 
+@pytest.mark.slow
 @physics
 def test_stress_is_symmetric(executor: str, name: str, structure: Structure, seed: int) -> None:
     """Rotating cell and positions together changes nothing."""
@@ -249,6 +253,7 @@ def test_stress_is_symmetric(executor: str, name: str, structure: Structure, see
     assert np.abs(virial - virial.T).max() <= 1e-10 * (lever + 1e-2)
 
 
+@pytest.mark.slow
 @physics
 def test_virial_theorem(executor: str, name: str, structure: Structure, seed: int) -> None:
     """Scaling all lengths: r^-n gains -n; a decay in 1/r (or 1/r^2) makes up for the rest."""
@@ -266,6 +271,7 @@ def test_virial_theorem(executor: str, name: str, structure: Structure, seed: in
     assert abs(trace - expected) <= 1e-10 * (lever + abs(expected) + 1e-2)
 
 
+@pytest.mark.slow
 @names
 @examples(3)
 @given(

@@ -109,6 +109,7 @@ def integer_rotation(rng: np.random.Generator) -> tuple[Floats, int]:
     return np.array(rows, dtype=float), a * a + b * b + c * c + d * d
 
 
+@pytest.mark.slow
 @case
 def test_rotation(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     matrix, factor = integer_rotation(np.random.default_rng(seed))
@@ -121,6 +122,7 @@ def test_rotation(executor: str, structure: Structure, seed: int, tolerance: flo
     )
 
 
+@pytest.mark.slow
 @case
 def test_inversion(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     def transform(before: Structure, _: np.random.Generator) -> Structure:
@@ -135,6 +137,7 @@ FAR = example(
 )
 
 
+@pytest.mark.slow
 @case
 @FAR
 def test_translation(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
@@ -146,6 +149,7 @@ def test_translation(executor: str, structure: Structure, seed: int, tolerance: 
     check(transform, structure, seed, tolerance=tolerance, executor=executor)
 
 
+@pytest.mark.slow
 @case
 def test_wrapping(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     def transform(before: Structure, rng: np.random.Generator) -> Structure:
@@ -156,6 +160,7 @@ def test_wrapping(executor: str, structure: Structure, seed: int, tolerance: flo
     check(transform, structure, seed, tolerance=tolerance, executor=executor)
 
 
+@pytest.mark.slow
 @case
 def test_change_of_cell(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     def transform(before: Structure, rng: np.random.Generator) -> Structure:
@@ -168,6 +173,7 @@ def test_change_of_cell(executor: str, structure: Structure, seed: int, toleranc
     check(transform, structure, seed, tolerance=tolerance, executor=executor)
 
 
+@pytest.mark.slow
 @case
 def test_permutation(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     before, rng = on_grid(structure), np.random.default_rng(seed)
@@ -179,6 +185,7 @@ def test_permutation(executor: str, structure: Structure, seed: int, tolerance: 
     assert_same(structure, permuted, evaluate(after, choices, **options))
 
 
+@pytest.mark.slow
 @case
 def test_symmetry(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     values, certificate = evaluate(
@@ -191,6 +198,7 @@ def test_symmetry(executor: str, structure: Structure, seed: int, tolerance: flo
     )
 
 
+@pytest.mark.slow
 @case
 def test_supercells_add_up(
     executor: str, structure: Structure, seed: int, tolerance: float
@@ -207,6 +215,7 @@ def test_supercells_add_up(
     assert_same(structure, whole, (first_images.sum(axis=3), certificate * len(steps)))
 
 
+@pytest.mark.slow
 @case
 def test_independent_of_the_splitting(
     executor: str, structure: Structure, seed: int, tolerance: float
@@ -219,6 +228,7 @@ def test_independent_of_the_splitting(
     assert_same(structure, chosen, forced)
 
 
+@pytest.mark.slow
 @case
 def test_scaling(executor: str, structure: Structure, seed: int, tolerance: float) -> None:
     """``r^-n`` scales exactly with powers of two."""
@@ -235,6 +245,7 @@ def test_scaling(executor: str, structure: Structure, seed: int, tolerance: floa
     )
 
 
+@pytest.mark.slow
 @executors
 @examples(20)
 @given(batch=st.lists(structures(most=4), min_size=2, max_size=4), tolerance=TOLERANCES)

@@ -50,6 +50,7 @@ def restored() -> Iterator[None]:
     core.set_instruction_set(chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-10])
 def test_instruction_sets_agree(tolerance: float) -> None:
@@ -96,6 +97,7 @@ def test_threads_and_neighbours_change_nothing() -> None:
         np.testing.assert_array_equal(lonely, values[:, starts[index] : starts[index + 1]])
 
 
+@pytest.mark.slow
 def test_large_cell_agrees_with_its_primitive_cell() -> None:
     """1,000 atoms (many tiles and blocks of waves): sums over images of an atom add up."""
     cell, positions, _ = make_batch([8], seed=3)

@@ -116,6 +116,7 @@ def test_lennard_jones_sums(
         assert total * squared_distance ** (power / 2) == pytest.approx(constant, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("difference", [[0.0, 0.0, 0.0], SOMEWHERE])
 @pytest.mark.parametrize("exponent", [6, 9.5, 12])
 def test_inverse_powers_by_brute_force(exponent: float, difference: list[float]) -> None:
@@ -131,6 +132,7 @@ def test_inverse_powers_by_brute_force(exponent: float, difference: list[float])
     assert found + tails[0] - rounding < exact < found + tails[1] + rounding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("difference", [[0.0, 0.0, 0.0], SOMEWHERE])
 @pytest.mark.parametrize("alpha", [1.5, 3.0, 7.0])
 def test_screened_potentials_by_brute_force(alpha: float, difference: list[float]) -> None:
@@ -153,6 +155,7 @@ def test_gaussians_by_brute_force(rate: float, difference: list[float]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("difference", [[0.0, 0.0, 0.0], [1e-5, 0.0, 2e-5], SOMEWHERE])
 @pytest.mark.parametrize("potential", POTENTIALS, ids=str)
 def test_independent_of_the_splitting(potential: Potential, difference: list[float]) -> None:
@@ -214,6 +217,7 @@ def test_both_parts_by_quadrature(potential: Potential) -> None:
     assert middle(potential.reciprocal(ball(k2), ball(t))) == pytest.approx(float(dual), rel=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("potential", POTENTIALS, ids=str)
 def test_scrambled_cell_is_the_same_lattice(potential: Potential) -> None:
     change = np.array([[1, 0, 0], [4096, 1, 0], [-8192, 1024, 1]])
@@ -233,6 +237,7 @@ def test_supercells_add_up(potential: Potential) -> None:
     assert (parts[0] + parts[1]).overlaps(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("potential", POTENTIALS, ids=str)
 def test_coinciding_sites_leave_their_term_out(potential: Potential) -> None:
     same = lattice_sum(SKEWED, [0.0, 0.0, 0.0], potential)
@@ -259,6 +264,7 @@ def test_exceeds() -> None:
     assert not exceeds(1.0, arb(1.5, 0.3), 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1.0, 2.7, 5.0, 6.0, 12.0])
 def test_against_epsteinlib(exponent: float) -> None:
     epsteinlib = pytest.importorskip(

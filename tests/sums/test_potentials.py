@@ -62,12 +62,14 @@ def test_terms_are_exact_to_their_stated_errors(
         assert error(potential.self_term(splitting), own) <= 12.0 * EPSILON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("potential", [potential for _, _, potential in POTENTIALS], ids=IDS)
 def test_they_are_sound(potential: md.Potential) -> None:
     """Of whatever parameter; the contract of potentials asks it for the typical one only."""
     md.validate_potential(potential)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [-10.3, -4.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.3, 3.0, 6.0, 7.5])
 @pytest.mark.parametrize("order", [0, 1, 2])
 def test_exponential_integral(exponent: float, order: int) -> None:

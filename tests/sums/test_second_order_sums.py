@@ -48,6 +48,7 @@ def _second_derivatives(function: object, batch: CrystalBatch) -> list[torch.Ten
     return list(torch.autograd.grad(square, (weights, cells, positions)))
 
 
+@pytest.mark.slow
 def test_second_derivatives_are_those_of_pytorch() -> None:
     batch = _batch()
     found = _second_derivatives(

@@ -24,6 +24,7 @@ def precision() -> None:
     mp.mp.dps = 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_mixture_of_gaussians(name: str) -> None:
     """Equations (2.1) and (2.4): the density gives the potential, its upper part f."""
@@ -38,6 +39,7 @@ def test_mixture_of_gaussians(name: str) -> None:
         close(formula["value"](r), upper + mp.quad(gaussian, PIECES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_reciprocal_part_and_constants(name: str) -> None:
     """Equations (2.7) and (2.8): w(k), w_0 and L_0 from the lower part of the mixture."""
@@ -58,6 +60,7 @@ def test_reciprocal_part_and_constants(name: str) -> None:
     close(formula["origin"], origin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1, 2.5, 3.7, 6, 9, 12])
 def test_power_laws_of_any_exponent(exponent: float) -> None:
     """Equations (2.12) to (2.14), against quadrature, and (2.16), by recurrence."""
@@ -99,6 +102,7 @@ def test_quadrature_for_general_exponents(p: str, x: str) -> None:
     close(mp.mpf(float(value)), incomplete(mp.mpf(p), mp.mpf(x)), 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1, 2.5, 6, 9])
 def test_derivatives_in_the_exponent(exponent: float) -> None:
     """Equations (7.8) and (7.9), against numerical differentiation of (2.12) to (2.14)."""

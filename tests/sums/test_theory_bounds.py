@@ -58,6 +58,7 @@ def test_one_dimensional_sum_of_a_unimodal_function() -> None:
         assert samples.sum() <= 2 * width / step + 1 + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_tail_bounds_hold(name: str) -> None:
     """Equations (4.3) and (4.5): the sum beyond a cutoff is at most the bound."""

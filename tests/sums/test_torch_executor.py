@@ -118,6 +118,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "parameter", "potential", "name"), CASES)
 def test_certificates_against_multiple_precision(
     kind: str, parameter: float, potential: md.Potential, name: str
@@ -138,6 +139,7 @@ def test_certificates_against_multiple_precision(
         assert result.values[0, 0, 3] == result.values[0, 0, 0] == result.values[0, 3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("energy", "radius", "potential"),
     [
@@ -192,6 +194,7 @@ def leaf(values: Any) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64, requires_grad=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "parameter"), MAKERS)
 @pytest.mark.parametrize("splitting", [None, 0.5])
 def test_first_derivatives(
@@ -205,6 +208,7 @@ def test_first_derivatives(
     assert torch.autograd.gradcheck(evaluate, inputs, eps=1e-5, atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "parameter"), [(md.Yukawa, 1.2), (md.InversePower, 5.2)])
 def test_second_derivatives(make: Callable[[Any], md.Potential], parameter: float) -> None:
     def evaluate(cell: torch.Tensor, positions: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -118,6 +118,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [SUMS, FORCE_FIELDS], ids=["sums", "force fields"])
 def test_results_do_not_depend_on_what_memory_held(shim: Path, code: str) -> None:
     environment = {**os.environ, "LD_PRELOAD": str(shim), "PYTHONMALLOC": "malloc"}

@@ -68,6 +68,7 @@ HEAD = "set,i,natoms,E_DFT,one,two\n"
 ROWS = "set,0,1,-4.0,1.0,2.0\nother,0,7,-1.0,0,0\nset,1,2,-8.00001,nan,4.5\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("element", list(PUBLISHED))
 def test_published_errors_of_potentials(element: str) -> None:
     """Single potentials about their mean, the best of each configuration about medians."""

@@ -74,6 +74,7 @@ def fitted(configurations: list[Configuration], tmp_path_factory: pytest.TempPat
     return path
 
 
+@pytest.mark.slow
 def test_what_teachers_do_wrong_costs_only_their_own_label(
     configurations: list[Configuration], fitted: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_what_teachers_do_wrong_costs_only_their_own_label(
         np.testing.assert_allclose(labels.forces[row][-1], item.forces, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_teacher_that_always_dies_is_given_up(
     configurations: list[Configuration], tmp_path: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_teacher_that_always_dies_is_given_up(
     assert again.reasons == labels.reasons
 
 
+@pytest.mark.slow
 def test_a_record_cut_off_anywhere_gives_the_same_file(
     configurations: list[Configuration], tmp_path: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_record_cut_off_anywhere_gives_the_same_file(
         assert sorted(journal.read_bytes().split(b"\n")) == sorted(record.split(b"\n"))
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_calculated(
     configurations: list[Configuration], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +204,7 @@ label_configurations(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_job_that_was_stopped_goes_on(data: Path, tmp_path: Path, number: int) -> None:
     journal = tmp_path / "out" / "labels.journal"
@@ -227,6 +232,7 @@ def test_a_job_that_was_stopped_goes_on(data: Path, tmp_path: Path, number: int)
     assert (tmp_path / "out" / LABELS).read_bytes() == (tmp_path / "afresh" / LABELS).read_bytes()
 
 
+@pytest.mark.slow
 def test_labels_survive_a_file(configurations: list[Configuration], tmp_path: Path) -> None:
     labels = label_configurations(
         configurations, [teacher("raising"), Teacher("emt", "ase:emt")], tmp_path, limits=LIMITS
@@ -298,6 +304,7 @@ def test_names_of_teachers() -> None:
         parse_teachers([])
 
 
+@pytest.mark.slow
 @needs_lammps
 def test_lammps_and_our_own_agree(configurations: list[Configuration], tmp_path: Path) -> None:
     path = tmp_path / "smooth.eam.alloy"

@@ -197,6 +197,7 @@ def test_descriptors_know_symmetry_and_elements() -> None:
         describe([alloy], [29])
 
 
+@pytest.mark.slow
 def test_copper_from_a_table() -> None:
     """A quarter of the configurations labelled: better than the best teacher on the others."""
     table = DATA / "Cu_eip_energies.csv.gz"

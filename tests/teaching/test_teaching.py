@@ -83,6 +83,7 @@ def test_bare_structures_are_taken_only_if_wanted(data: Path) -> None:
     assert len(list(read_configurations(data, bare=True))) == 70
 
 
+@pytest.mark.slow
 def test_no_configuration_is_in_two_parts(
     configurations: list[Configuration], labels: TeacherLabels
 ) -> None:
@@ -112,6 +113,7 @@ def test_no_configuration_is_in_two_parts(
         divide_task(configurations, labels, validation_share=0.5, test_share=0.49)
 
 
+@pytest.mark.slow
 def test_no_reference_of_the_unlabelled_is_looked_at(
     configurations: list[Configuration], labels: TeacherLabels
 ) -> None:
@@ -151,6 +153,7 @@ def test_changes_of_a_course_leave_the_rest_of_it_as_the_file_says(tmp_path: Pat
         read_teaching_settings(path, {}, ())
 
 
+@pytest.mark.slow
 def test_the_classifier_learns_who_is_right() -> None:
     """Structures of two densities, and the teacher that belongs to each."""
     from madelung.crystals.crystal import Crystal
@@ -169,6 +172,7 @@ def test_the_classifier_learns_who_is_right() -> None:
     assert classifier.classify(structures[40:]).tolist() == classes[40:]
 
 
+@pytest.mark.slow
 def test_a_pretrained_network_begins_as_the_best_teacher(
     configurations: list[Configuration], labels: TeacherLabels
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_pretrained_network_begins_as_the_best_teacher(
     assert float(energies[0]) == pytest.approx(float(energies[good] + 4 * shift), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_all_ways_run_and_go_on(
     configurations: list[Configuration], labels: TeacherLabels, tmp_path: Path
@@ -214,6 +219,7 @@ def test_all_ways_run_and_go_on(
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_teaches(
     data: Path,
     configurations: list[Configuration],

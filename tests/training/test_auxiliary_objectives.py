@@ -24,6 +24,7 @@ from madelung.training.element_masking import ElementMasking
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # it trains networks
 GRAPH = PairSettings(cutoff=5.0)
 NETWORK = SumNetSettings(features=16, layers=2)
 SHORT = {

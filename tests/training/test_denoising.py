@@ -91,6 +91,7 @@ class _Nowhere:
         return np.zeros(shape)
 
 
+@pytest.mark.slow
 def test_displacements_can_be_predicted(store: CrystalStore) -> None:
     """A quarter of what is unknown is learnt in a minute, on crystals that were not learnt from."""
     network, denoising = network_and_objective()

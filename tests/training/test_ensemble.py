@@ -24,6 +24,7 @@ from madelung.training.preparation import prepare
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # it trains networks
 TARGET = "formation_energy_peratom"
 SHORT = {
     "target": [TARGET],

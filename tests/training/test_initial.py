@@ -19,6 +19,7 @@ from madelung.training.initial import adopt_settings, start_from
 from madelung.training.settings import TrainingSettings, read_settings
 from madelung.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # it trains networks
 NETWORK = {
     "architecture": "potnet",
     "features": 8,

@@ -74,6 +74,7 @@ def unstopped(store: CrystalStore, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_a_run_leaves_all_that_it_promises(store: CrystalStore, unstopped: Path) -> None:
     names = {path.name for path in unstopped.iterdir()}
     assert all(path.stat().st_size > 5000 for path in unstopped.glob("*.png"))
@@ -122,6 +123,7 @@ def test_the_best_epoch_is_what_is_kept(unstopped: Path) -> None:
     assert mae == pytest.approx(float(best[f"val {TARGET}"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
     store: CrystalStore, unstopped: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
     assert weights(tmp_path / "other") != weights(unstopped)
 
 
+@pytest.mark.slow
 def test_killing_a_run_at_ten_random_moments_loses_nothing(
     store: CrystalStore, tmp_path: Path
 ) -> None:
@@ -163,6 +166,7 @@ def _wait_for_progress(out: Path, process: StartedCommand) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_an_interruption_writes_a_checkpoint_and_says_how_to_go_on(
     store: CrystalStore, unstopped: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +183,7 @@ def test_an_interruption_writes_a_checkpoint_and_says_how_to_go_on(
     assert weights(out) == weights(unstopped)
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(store: CrystalStore, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = command(store, out)
@@ -193,6 +198,7 @@ def test_two_processes_train_together(store: CrystalStore, tmp_path: Path) -> No
     assert results["errors"]["test"][TARGET]["mae"] < results["errors"]["test"][TARGET]["mad"]
 
 
+@pytest.mark.slow
 def test_it_learns(store: CrystalStore, tmp_path: Path) -> None:
     """Far better than the mean, on crystals that were not learnt from."""
     longer = settings(

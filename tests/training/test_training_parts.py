@@ -53,6 +53,7 @@ def test_the_course_of_the_learning_rate_is_that_of_pytorch() -> None:
         course.step()
 
 
+@pytest.mark.slow
 def test_published_errors_are_those_of_the_same_crystals() -> None:
     """The table of published models appears for exactly the crystals that it is about."""
     import gzip

@@ -28,6 +28,7 @@ from madelung.training.splits import Membership, resolve_membership
 from madelung.training.trainer import Trainer
 from madelung.training.unseen import joint_membership
 
+pytestmark = pytest.mark.slow  # it trains networks
 TARGET = "bulk_modulus_kv"
 PARTS = 3
 SHORT = {
