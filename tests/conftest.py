@@ -56,7 +56,7 @@ ORACLES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Turn warnings into errors, except for the one that reports a tolerance not reached."""
+    """Turn warnings into errors, except for those that are results."""
     if os.environ.get("MADELUNG_ORACLES") == "required":
         missing = [name for name in ORACLES if not _installed(name)]
         if missing:
@@ -68,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _keep_to_one_core()
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("filterwarnings", "default::madelung.common.errors.ToleranceWarning")
+    config.addinivalue_line("filterwarnings", "default::madelung.common.errors.CrystalWarning")
     # metatomic is TorchScript, of which PyTorch says this at every step.
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit:DeprecationWarning")
     # ASE on NumPy 2.5.

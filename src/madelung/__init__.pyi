@@ -16,6 +16,7 @@ from .crystals.neighbours import find_neighbours as find_neighbours
 
 # errors and warnings
 from .common.errors import CrystalError as CrystalError
+from .common.errors import CrystalWarning as CrystalWarning
 from .common.errors import DatasetError as DatasetError
 from .common.errors import ForceFieldError as ForceFieldError
 from .common.errors import MadelungError as MadelungError

@@ -1,6 +1,7 @@
 """The command ``madelung``."""
 
 import csv
+import gzip
 import json
 import os
 import subprocess
@@ -276,3 +277,31 @@ def test_a_table_comes_without_heavy_imports() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip().endswith("[]")
+
+
+def test_a_data_set_is_summed_crystal_by_crystal(tmp_path: Path) -> None:
+    line = {
+        "id": "a",
+        "lattice": [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+        "species": ["Na", "Cl", "Na"],
+        "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0]],
+    }
+    far = {**line, "id": "b", "frac_coords": [[0, 0, 0], [0, 0, 1e40], [1, 0, 0]]}
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(f"{json.dumps(line)}\n{json.dumps(far)}\n".encode()))
+    first, second = json.loads(invoke("sums", path, "--json"))
+    assert (first["record"], first["formula"]) == (f"{path} (a)", "NaCl")
+    assert "1 of 3 sites repeat" in first["warnings"][0]
+    assert second["error"].startswith(f"{path} (b): site 1")
+    store = tmp_path / "store"
+    md.write_store(md.read_records(path), store, md.DatasetInfo(name="two"))
+    (stored, problem) = json.loads(invoke("sums", store, "--json"))
+    assert stored["record"] == f"{store} (a)" and stored["values"] == first["values"]
+    assert problem["error"].startswith(f"{store} (b): site 1")
+
+
+def test_the_format_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "structure.number7"
+    path.write_text("salt\n1\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n")
+    assert json.loads(invoke("sums", path, "--json", "--format", "vasp"))[0]["formula"] == "NaCl"
+    assert process("sums", path).returncode == 1

@@ -53,7 +53,14 @@ def _poscars() -> list[OddFile]:
              places=[f"{place} T T F" for place in _PLACES]), "CsCl"),
         good("POSCAR_old_with_elements", poscar(species="", comment="Cs Cl"), "CsCl"),
         good("structure.vasp", text, "CsCl"),
-        good("POSCAR_twice_the_same_place", poscar(places=("0 0 0", "0 0 0")), "CsCl"),
+        bad("POSCAR_twice_the_same_place", poscar(places=("0 0 0", "0 0 0")), "two elements"),
+        good("POSCAR_copies", poscar("Cs\n", "2", places=("0 0 0", "0 1 1.001")), "Cs"),
+        good("poscar_small_letters", text, "CsCl"),
+        good("relaxed.poscar", text, "CsCl"),
+        good("POSCAR_wrapped", poscar("Cs\nCl\n", "1\n1"), "CsCl"),
+        good("POSCAR_deuterium", poscar("Cs D\n"), "CsH"),
+        good("POSCAR_pseudo_hydrogen", poscar("Si H1.25\n"), "SiH"),
+        bad("POSCAR_number", poscar(counts="1 99999999999"), "100000000000 atoms are"),
         bad("POSCAR_old", poscar(species="", comment="salt"), "no line names their elements"),
         bad("POSCAR_species", poscar(species="Cs\n"), "1 elements (Cs) for ['1', '1']"),
         bad("POSCAR_unknown_species", poscar(species="Cs Qq\n"), "line 6 (KeyError: 'Qq')"),
@@ -80,10 +87,17 @@ def _extended_xyz() -> list[OddFile]:
         good("compressed.xyz.bz2", bz2.compress(text.encode()), "CsCl"),
         good("compressed.extxyz.xz", lzma.compress(text.encode()), "CsCl"),
         good("last_of_several.xyz", one + text, "CsCl"),
-        good("twice_the_same_place.xyz", extxyz(("Cs 0 0 0", "Cs 0 0 0")), "Cs2"),
+        good("twice_the_same_place.xyz", extxyz(("Cs 0 0 0", "Cs 0 0 0")), "Cs"),
+        good("copies_at_the_border.xyz", extxyz(("Cs 0 0 0", "Cs 3 0 2.99", "Cl 1 1 1")), "CsCl"),
+        bad("mixed_site.xyz", extxyz(("Cs 0 0 0", "Cl 3 0 2.99")), "two elements"),
+        bad("metres.xyz", extxyz(lattice='Lattice="3e-10 0 0 0 3e-10 0 0 0 3e-10"'), "metres"),
+        bad("far_away.xyz", extxyz(("Cs 0 0 0", "Cl 0 0 1e20")), "is beyond"),
         good("left_handed.xyz", extxyz(lattice='Lattice="0 3 0 3 0 0 0 0 3"'), "CsCl"),
         good("molecule.xyz", "2\nno cell here\nO 0 0 0\nH 0 0 1\n", "HO"),
-        bad("cut_off.xyz", extxyz(count=3), "cannot be read as extxyz"),
+        bad("cut_off.xyz", extxyz(count=3), "3 atoms are announced and 2 are listed"),
+        good("deuterium.xyz", extxyz(("D 0 0 0", "T 1.5 1.5 1.5")), "H2"),
+        bad("no_positions.xyz", extxyz().replace("pos:", "frac:"), "no column 'pos'"),
+        bad("many_atoms.xyz", extxyz(count=99999999999), "99999999999 atoms are announced"),
         bad("no_atoms.xyz", extxyz((), count=0), "there are no atoms"),
         bad("species.xyz", extxyz(("Cs 0 0 0", "Qq 1 1 1")), "line 4 (KeyError: 'Qq')"),
         bad("placeholder.xyz", extxyz(("Cs 0 0 0", "X 1 1 1")), "site 1"),
@@ -110,6 +124,9 @@ def _json() -> list[OddFile]:
     atoms = {"cell": cell, "numbers": [55, 17], "positions": [[0, 0, 0], [1.5, 1.5, 1.5]],
              "pbc": [True, True, True]}  # fmt: skip
 
+    jarvis = {"lattice_mat": cell, "coords": [[0, 0, 0], [0.5, 0.5, 0.5]],
+              "elements": ["Cs", "Cl"], "cartesian": False, "props": ["", ""]}  # fmt: skip
+
     def structure(second: dict[str, float]) -> dict[str, object]:
         sites = [_pymatgen_site({"Cs": 1}, (0, 0, 0)), _pymatgen_site(second, (0.5, 0.5, 0.5))]
         return {"@class": "Structure", "lattice": {"matrix": cell}, "sites": sites}
@@ -119,6 +136,9 @@ def _json() -> list[OddFile]:
         good("database.json", json.dumps({"1": atoms, "ids": [1], "nextid": 2}), "CsCl"),
         good("structure.json", json.dumps(structure({"Cl": 1})), "CsCl"),
         good("entry.json", json.dumps([{"structure": structure({"Cl": 1}), "gap": 1.0}]), "CsCl"),
+        good("jarvis.json", json.dumps(jarvis), "CsCl"),
+        good("jarvis_entry.json", json.dumps([{"jid": "JVASP-1", "atoms": jarvis}]), "CsCl"),
+        bad("jarvis_group.json", json.dumps({**jarvis, "elements": ["NH4", "Cl"]}), "'NH4' is no"),
         bad(
             "structure_mixed.json", json.dumps(structure({"Cl": 0.5, "Br": 0.5})), "0.5 Cl + 0.5 B"
         ),

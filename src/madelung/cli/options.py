@@ -24,6 +24,7 @@ __all__ = [
     "ExecutorName",
     "FewThreads",
     "ForceFieldPath",
+    "Format",
     "Initial",
     "LearningFiles",
     "Local",
@@ -70,7 +71,8 @@ CrystalFiles = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE",
-        help="Crystal files (CIF, POSCAR, extxyz and all that ASE reads), folders of them, or "
+        help="Crystal files (CIF, POSCAR, extxyz and all that ASE reads), folders of them, data "
+        "sets (.jsonl, stores), of which every crystal is taken, or "
         "example:NAME with NAME one of CaF2, CsCl, NaCl, SiO2, SrTiO3, TiO2, ZnS.",
         show_default=False,
     ),
@@ -180,6 +182,15 @@ Plot = Annotated[
 ]
 Rows = Annotated[
     int, typer.Option(min=0, metavar="NUMBER", help="Most rows in a table of pairs; 0 for all.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Format of the files: cif, json, or ASE's name (vasp, extxyz).",
+        show_default="told from name and content",
+    ),
 ]
 Every = Annotated[
     bool, typer.Option("--every", help="Take every structure of a file, not the last alone.")

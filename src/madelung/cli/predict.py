@@ -51,6 +51,7 @@ def predict(
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,
     out: options.OutFile = None,
+    format: options.Format = None,
     every: options.Every = False,
     strict: options.Strict = False,
     max_atoms: options.MaxAtoms = 2000,
@@ -58,17 +59,20 @@ def predict(
 ) -> None:
     from madelung.cli.files import choose_form, example_paths, open_output, with_progress
     from madelung.common.machine import available_cores
-    from madelung.crystals.reading.files import find_files
-    from madelung.models.files import predict_files
+    from madelung.data.crystal_files import find_sources, iterate_sources
+    from madelung.models.files import predict_items
     from madelung.models.shipped import load
 
     form = choose_form(as_json, as_csv, out)
     loaded = load(model, target=target)
     examples = example_paths(files)
     given = {str(path): name for name, path in examples.items()}
-    paths = find_files(examples.get(file, file) for file in files)
-    entries = predict_files(
-        loaded, paths, every=every, max_atoms=max_atoms, threads=threads or available_cores()
+    paths = find_sources(examples.get(file, file) for file in files)
+    entries = predict_items(
+        loaded,
+        iterate_sources(paths, format=format, every=every),
+        max_atoms=max_atoms,
+        threads=threads or available_cores(),
     )
     with open_output(out, form, "predictions") as stream:
         report = _PredictionOutput(form, stream, given)

@@ -26,6 +26,8 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
 _PIECE = 1 << 20
+# Bytes that may be unpacked whatever the size of the archive.
+_ALWAYS_ALLOWED = 1 << 20
 
 Failure = Callable[[str], MadelungError]
 
@@ -75,7 +77,9 @@ def open_bytes(path: str | os.PathLike[str], error: Failure) -> Iterator[IO[byte
         raise error(f"cannot be read ({problem.strerror}); check the file") from None
 
 
-def read_bytes(path: str | os.PathLike[str], error: Failure, *, most: int) -> bytes:
+def read_bytes(
+    path: str | os.PathLike[str], error: Failure, *, most: int, ratio: int | None = None
+) -> bytes:
     """Return the bytes of a file, unpacked if it is compressed; see :func:`open_bytes`.
 
     Parameters
@@ -84,16 +88,21 @@ def read_bytes(path: str | os.PathLike[str], error: Failure, *, most: int) -> by
         Of :func:`open_bytes`.
     most
         Bytes that it may have. It is an error if there are more, and no more are unpacked.
+    ratio
+        How many times its size an archive of more than 1 MiB may unpack to.
     """
     pieces, size = [], 0
     with open_bytes(path, error) as stream:
+        packed = Path(path).stat().st_size
+        if ratio is not None and packed:
+            most = max(_ALWAYS_ALLOWED, min(most, ratio * packed))
         while piece := stream.read(_PIECE):
             pieces.append(piece)
             size += len(piece)
             if size > most:
                 raise error(
-                    f"the file has more than {most >> 20} MiB, unpacked if it is an archive; give "
-                    "a smaller one"
+                    f"more than {most >> 20} MiB of data, unpacked if it is an archive; take out "
+                    "the part that is needed"
                 )
     return b"".join(pieces)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CrystalError",
+    "CrystalWarning",
     "DatasetError",
     "ForceFieldError",
     "MadelungError",
@@ -48,6 +49,10 @@ class ModelError(MadelungError, ValueError):
 
 class TrainingError(MadelungError, ValueError):
     """A training run that cannot start, resume or go on."""
+
+
+class CrystalWarning(UserWarning):
+    """A crystal was read, and its file holds something that its reader should know of."""
 
 
 class ToleranceWarning(UserWarning):

@@ -12,7 +12,7 @@ from typing import TextIO
 from madelung.common.compression import open_bytes, without_compression
 from madelung.common.errors import DatasetError, MadelungError
 
-__all__ = ["open_text", "plain_stem", "read_text"]
+__all__ = ["bounded_lines", "open_text", "plain_stem", "read_text"]
 
 
 def plain_stem(path: Path) -> str:
@@ -54,6 +54,26 @@ def open_text(
             yield text
     except UnicodeDecodeError as problem:
         raise failure(f"no UTF-8 text ({problem.reason}); convert the file") from None
+
+
+# A crystal of a hundred thousand atoms takes a tenth of this in one line of JSON.
+_LONGEST_LINE = 2**26
+
+
+def bounded_lines(stream: TextIO, path: Path) -> Iterator[str]:
+    """Yield the lines of a text; one that no memory may hold is an error.
+
+    Raises
+    ------
+    DatasetError
+        If a line has more than 2^26 characters.
+    """
+    while line := stream.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise DatasetError(
+                f"{path}: a line of more than {_LONGEST_LINE} characters; write one record a line"
+            )
+        yield line
 
 
 def read_text(path: str | os.PathLike[str], error: type[MadelungError]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import as_tensors, is_tensor, join, to_numpy
-from madelung.crystals.checks import FLAT_CELL, relative_volumes
+from madelung.crystals.checks import FLAT_CELL, LARGEST_LENGTH, SHORTEST_VECTOR, relative_volumes
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import chemical_formula
 
@@ -40,6 +40,8 @@ class CrystalBatch:
         (B, 3) periodic directions of each crystal.
     charges
         (N,) oxidation states, NaN for the crystals that give none.
+    warnings
+        What the reader had to say about each crystal; empty if there is nothing about any.
 
     Notes
     -----
@@ -53,6 +55,7 @@ class CrystalBatch:
     sources: tuple[str | None, ...]
     pbc: NDArray[np.bool_]
     charges: NDArray[np.float64]
+    warnings: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def from_crystals(cls, crystals: Iterable[Crystal]) -> CrystalBatch:
@@ -78,6 +81,7 @@ class CrystalBatch:
             sources=tuple(crystal.source for crystal in members),
             pbc=np.array([crystal.pbc for crystal in members], dtype=bool).reshape(-1, 3),
             charges=np.concatenate([np.zeros(0), *charges]),
+            warnings=tuple(crystal.warnings for crystal in members),
         )
 
     def __len__(self) -> int:
@@ -96,6 +100,7 @@ class CrystalBatch:
             pbc=self.pbc[position],
             source=self.sources[position],
             charges=None if np.isnan(charges).any() else charges,
+            warnings=self.warnings[position] if self.warnings else (),
         )
 
     def __iter__(self) -> Iterator[Crystal]:
@@ -113,9 +118,15 @@ class CrystalBatch:
         Raises
         ------
         CrystalError
-            For the first crystal that is not periodic in all directions, or has no volume.
+            For the first crystal that is not periodic in all directions, has no volume, or has a
+            cell or a position of impossible size.
         """
-        flat = relative_volumes(to_numpy(self.cells)) < FLAT_CELL
-        for index in np.flatnonzero(flat | ~self.pbc.all(axis=1)):
+        cells, positions = to_numpy(self.cells), to_numpy(self.positions)
+        flat = relative_volumes(cells) < FLAT_CELL
+        small = (np.linalg.norm(cells, axis=2) < SHORTEST_VECTOR).any(axis=1)
+        large = (np.abs(cells) > LARGEST_LENGTH).any(axis=(1, 2))
+        far = (np.abs(positions) > LARGEST_LENGTH).any(axis=1)
+        large[np.searchsorted(self.offsets, np.flatnonzero(far), side="right") - 1] = True
+        for index in np.flatnonzero(flat | small | large | ~self.pbc.all(axis=1)):
             self[int(index)].require_periodic()
         return self

@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import is_tensor, to_numpy
-from madelung.common.errors import CrystalError
+from madelung.common.errors import CrystalError, MadelungError
 
 __all__ = [
     "FLAT_CELL",
+    "LARGEST_LENGTH",
+    "SHORTEST_VECTOR",
     "as_atomic_numbers",
     "as_periodicity",
     "as_reals",
+    "below_reading",
     "crystal_error",
     "relative_volumes",
+    "require_size",
 ]
 
 # A cell is flat when its volume is this small a part of the product of its edge lengths: the
@@ -24,9 +28,40 @@ __all__ = [
 FLAT_CELL = 1e-13
 
 
+LARGEST_LENGTH = 1e9
+"""Largest coordinate and lattice vector in Å: beyond, float64 tells no atoms apart any more."""
+
+SHORTEST_VECTOR = 1e-9
+"""Shortest lattice vector in Å that calculations take."""
+
+
 def crystal_error(source: str | None, text: str) -> CrystalError:
     """Return a :class:`CrystalError` whose message starts with the source, if there is one."""
     return CrystalError(text if source is None else f"{source}: {text}")
+
+
+def below_reading(crystal: Any, error: Exception) -> CrystalError:
+    """Return what went wrong in a calculation as the problem of the crystal that it was done for.
+
+    Parameters
+    ----------
+    crystal
+        The crystal.
+    error
+        What the calculation raised. An error that Madelung raises on purpose says itself what to
+        do; any other is named with its type.
+    """
+    source, text = crystal.source or crystal.formula, " ".join(str(error).split())[:500]
+    if isinstance(error, MadelungError):
+        # A batch of one calls its crystal by number where it does not know the name.
+        text = text.removeprefix(f"{source}: ").removeprefix("crystal 0: ")
+        advice = "" if ";" in text else "; check its cell, its distances and the tolerance"
+        return crystal_error(source, text + advice)
+    return crystal_error(
+        source,
+        f"the calculation failed ({type(error).__name__}: {text}); check the cell and the "
+        "distances of its atoms",
+    )
 
 
 def as_reals(value: Any, name: str, shape: tuple[int, ...], source: str | None) -> Any:
@@ -114,3 +149,46 @@ def relative_volumes(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths = np.linalg.norm(cells, axis=-1, keepdims=True)
     volumes = np.abs(np.linalg.det(cells / np.where(lengths > 0.0, lengths, 1.0)))
     return np.where(lengths.all(axis=(-2, -1)), volumes, 0.0)
+
+
+def require_size(
+    cell: NDArray[np.float64],
+    positions: NDArray[np.float64],
+    source: str | None,
+    shortest: float = SHORTEST_VECTOR,
+    largest: float = LARGEST_LENGTH,
+) -> None:
+    """Refuse cells and coordinates that no calculation should be given.
+
+    Parameters
+    ----------
+    cell
+        (3, 3) lattice vectors as rows, in Å; vectors of length zero stand for none.
+    positions
+        (n, 3) Cartesian positions, in Å.
+    source
+        Where the crystal came from, for messages.
+    shortest, largest
+        Limits in Å.
+
+    Raises
+    ------
+    CrystalError
+        If a lattice vector is shorter or longer, or a coordinate larger.
+    """
+    lengths = np.abs(cell).max(axis=1)
+    for vector, length in zip(cell, lengths, strict=True):
+        # The largest component bounds a length without a square that may overflow.
+        if length > largest or (length > 0.0 and np.linalg.norm(vector) < shortest):
+            raise crystal_error(
+                source,
+                f"the lattice vector {vector.tolist()} Å is no crystal's: lengths must lie between "
+                f"{shortest:g} and {largest:g} Å; check the unit (is it metres, nm or bohr?)",
+            )
+    if positions.size and np.abs(positions).max() > largest:
+        site = int(np.abs(positions).max(axis=1).argmax())
+        raise crystal_error(
+            source,
+            f"site {site} (counted from 0): the position {positions[site].tolist()} Å is beyond "
+            f"{largest:g} Å, where its digits end; give it within the cell, in Å",
+        )

@@ -21,6 +21,7 @@ from madelung.crystals.checks import (
     as_reals,
     crystal_error,
     relative_volumes,
+    require_size,
 )
 from madelung.crystals.elements import ELEMENT_SYMBOLS, chemical_formula
 from madelung.crystals.occupancy import elements_of_sites, refuse_recorded_occupancy
@@ -50,6 +51,9 @@ class Crystal:
         Where the crystal came from (file and record), for messages.
     charges
         (n,) oxidation states in units of e where the source gives them, or None.
+    warnings
+        What the reader of the crystal's file had to say about it, a line each. Supercells, wrapped
+        crystals and members of a batch keep them.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Crystal:
     pbc: Any = True
     source: str | None = None
     charges: NDArray[np.float64] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Bring every field to its stated type and shape, or refuse it."""
@@ -83,6 +88,7 @@ class Crystal:
             "charges": None
             if self.charges is None
             else as_reals(to_numpy(self.charges), "charges", (count,), source),
+            "warnings": tuple(str(text) for text in self.warnings),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -236,8 +242,9 @@ class Crystal:
         Raises
         ------
         CrystalError
-            If it is not periodic in all three directions, or its cell has no volume: less than
-            1e-13 of the product of its edge lengths, which rounding alone could have made.
+            If it is not periodic in all three directions, its cell has no volume (less than 1e-13
+            of the product of its edge lengths, which rounding alone could have made), a lattice
+            vector is shorter than 1e-9 Å, or a vector or coordinate is larger than 1e9 Å.
         """
         if not self.pbc.all():
             raise crystal_error(
@@ -246,6 +253,7 @@ class Crystal:
                 f"(pbc={self.pbc.tolist()}), but a complete sum needs all three; give a cell and "
                 "pbc=True (put a slab or a molecule into a cell with vacuum)",
             )
+        require_size(to_numpy(self.cell), to_numpy(self.positions), self.source)
         self._require_volume()
         return self
 

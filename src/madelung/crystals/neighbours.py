@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
 from madelung.common.native import native_module
+from madelung.crystals.checks import require_size
 from madelung.crystals.crystal import Crystal
 
 __all__ = ["Neighbours", "find_neighbours", "search_pairs"]
@@ -51,7 +52,13 @@ def find_neighbours(crystal: Crystal, cutoff: float) -> Neighbours:
         A structure; along directions that are not periodic it has no images.
     cutoff
         Distance in Å.
+
+    Raises
+    ------
+    CrystalError
+        If the cell or a coordinate has an impossible size.
     """
+    require_size(to_numpy(crystal.cell), to_numpy(crystal.positions), crystal.source)
     core = native_module(_CORE)
     return _by_vesin(crystal, cutoff) if core is None else _by_core(core, crystal, cutoff)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
 __all__ = [
     "OCCUPANCY_ROUNDING",
     "elements_of_sites",
+    "is_full",
+    "left_out",
     "refuse_partial_occupancy",
     "refuse_recorded_occupancy",
 ]
@@ -21,6 +23,20 @@ __all__ = [
 
 OCCUPANCY_ROUNDING = 1e-3
 """Departure from 1 that a full occupancy may have: files print three or four digits."""
+
+
+def is_full(occupancy: float) -> bool:
+    """Return whether a site of this occupancy holds a whole atom."""
+    # 1 - .999 is 1e-3 and a little more, in float64.
+    return abs(occupancy - 1.0) <= OCCUPANCY_ROUNDING * (1.0 + 1e-9)
+
+
+def left_out(sites: Sequence[str]) -> tuple[str, ...]:
+    """Return a warning that sites of occupancy 0 were left out, if there are any."""
+    if not sites:
+        return ()
+    named = ", ".join(sites[:5]) + (" ..." if len(sites) > 5 else "")
+    return (f"{len(sites)} sites of occupancy 0 were left out: {named}",)
 
 
 def refuse_partial_occupancy(occupancies: Any, place: str, source: str | None) -> None:
@@ -41,7 +57,7 @@ def refuse_partial_occupancy(occupancies: Any, place: str, source: str | None) -
         raise crystal_error(
             source, f"{place}: occupancy {occupancies!r} is not understood; give numbers by species"
         ) from None
-    if len(parts) == 1 and abs(next(iter(parts.values())) - 1.0) <= OCCUPANCY_ROUNDING:
+    if len(parts) == 1 and is_full(next(iter(parts.values()))):
         return
     listed = " + ".join(f"{part:g} {species}" for species, part in parts.items())
     raise crystal_error(

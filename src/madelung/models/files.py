@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from madelung.common.errors import CrystalError
-from madelung.crystals.checks import crystal_error
+from madelung.common.errors import CrystalError, ModelError
+from madelung.crystals.checks import below_reading, crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.files import iterate
 from madelung.models.model import CrystalModel, Prediction
 
-__all__ = ["FilePrediction", "predict_files"]
+__all__ = ["FilePrediction", "predict_files", "predict_items"]
 
 _CRYSTALS_IN_BATCH = 64
 
@@ -48,6 +50,7 @@ def predict_files(
     *,
     target: str | None = None,
     every: bool = False,
+    format: str | None = None,
     max_atoms: int = 2000,
     threads: int = 1,
 ) -> Iterator[FilePrediction]:
@@ -63,6 +66,8 @@ def predict_files(
         Which of the model's targets; its default if None.
     every
         Whether to take every structure of a file that holds several, and not the last alone.
+    format
+        As for :func:`madelung.read`.
     max_atoms
         Crystals with more atoms are refused: the sums of n atoms take n² numbers.
     threads
@@ -73,8 +78,31 @@ def predict_files(
     FilePrediction
         One for each crystal, and one for each file or crystal that cannot be used.
     """
+    items = iterate(paths, format=format, every=every)
+    return predict_items(model, items, target=target, max_atoms=max_atoms, threads=threads)
+
+
+def predict_items(
+    model: CrystalModel,
+    items: Iterable[tuple[str | os.PathLike[str], Crystal | CrystalError]],
+    *,
+    target: str | None = None,
+    max_atoms: int = 2000,
+    threads: int = 1,
+) -> Iterator[FilePrediction]:
+    """Predict a property of crystals that were read already.
+
+    Parameters
+    ----------
+    model
+        The model.
+    items
+        Each crystal, or why there is none, with the name of its file.
+    target, max_atoms, threads
+        As for :func:`predict_files`.
+    """
     waiting: list[tuple[str, Crystal | CrystalError]] = []
-    for path, item in iterate(paths, every=every):
+    for path, item in items:
         waiting.append((str(path), _checked(item, max_atoms)))
         if len(waiting) == _CRYSTALS_IN_BATCH:
             yield from _predicted(model, waiting, target, threads)
@@ -104,9 +132,39 @@ def _predicted(
     threads: int,
 ) -> Iterator[FilePrediction]:
     usable = [item for _, item in waiting if isinstance(item, Crystal)]
-    predictions = iter(model.predict(usable, target=target, threads=threads))
+    predictions = iter(_predictions_or_problems(model, usable, target, threads))
     for file, item in waiting:
-        if isinstance(item, Crystal):
-            yield FilePrediction(file, item.source or file, item.formula, next(predictions))
-        else:
+        if isinstance(item, CrystalError):
             yield FilePrediction(file, file, problem=item)
+            continue
+        result = next(predictions)
+        if isinstance(result, CrystalError):
+            yield FilePrediction(file, file, problem=result)
+        else:
+            yield FilePrediction(file, item.source or file, item.formula, result)
+
+
+def _predictions_or_problems(
+    model: CrystalModel, crystals: list[Crystal], target: str | None, threads: int
+) -> list[Prediction | CrystalError]:
+    """Predict many crystals at once, or one by one where one of them fails."""
+    try:
+        predictions = model.predict(crystals, target=target, threads=threads)
+        return [_finite(*pair) for pair in zip(crystals, predictions, strict=True)]
+    except ModelError:
+        raise
+    except Exception as error:
+        if len(crystals) == 1:
+            return [below_reading(crystals[0], error)]
+    return [_predictions_or_problems(model, [one], target, threads)[0] for one in crystals]
+
+
+def _finite(crystal: Crystal, prediction: Prediction) -> Prediction | CrystalError:
+    numbers = (prediction.value, prediction.uncertainty, prediction.uncertainty_90)
+    if all(math.isfinite(number) for number in (*numbers, prediction.novelty)):
+        return prediction
+    return crystal_error(
+        crystal.source,
+        f"the prediction is not finite ({prediction.value} ± {prediction.uncertainty}): the "
+        "crystal is far outside of what the model knows; check its distances and its cell",
+    )

@@ -266,7 +266,7 @@ class CrystalModel:
                 uncertainty=card.factor_68 * error,
                 uncertainty_90=card.factor_90 * error,
                 novelty=novelty,
-                warnings=tuple(self._warnings(crystal, novelty)),
+                warnings=(*crystal.warnings, *self._warnings(crystal, novelty)),
             )
 
     def _warnings(self, crystal: Crystal, novelty: float) -> Iterable[str]:

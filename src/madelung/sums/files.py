@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.errors import CrystalError, ToleranceWarning
-from madelung.crystals.checks import crystal_error
+from madelung.common.errors import CrystalError, PotentialError, ToleranceWarning
+from madelung.crystals.checks import below_reading, crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.distances import shortest_distances
 from madelung.sums.complete import complete_sums
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from madelung.sums.base import Combination, Potential
     from madelung.sums.electrostatics import Charges
 
-__all__ = ["FileSums", "sum_files"]
+__all__ = ["FileSums", "sum_files", "sum_items"]
 
 
 # One batch holds at most about this many sums (8 bytes each) and this many crystals.
@@ -83,6 +84,7 @@ def sum_files(
     *,
     charges: Charges = None,
     every: bool = False,
+    format: str | None = None,
     max_atoms: int = 4000,
     **options: Any,
 ) -> Iterator[FileSums]:
@@ -99,6 +101,8 @@ def sum_files(
         charges get electrostatics, and others do not.
     every
         Whether to sum every structure of a file that holds several, and not the last alone.
+    format
+        As for :func:`madelung.read`.
     max_atoms
         Crystals with more atoms are refused, because their matrices are large.
     options
@@ -113,9 +117,30 @@ def sum_files(
     """
     from madelung.crystals.reading.files import iterate
 
+    items = iterate(paths, format=format, every=every)
+    return sum_items(items, potentials, charges=charges, max_atoms=max_atoms, **options)
+
+
+def sum_items(
+    items: Iterable[tuple[str | os.PathLike[str], Crystal | CrystalError]],
+    potentials: Sequence[Potential | Combination],
+    *,
+    charges: Charges = None,
+    max_atoms: int = 4000,
+    **options: Any,
+) -> Iterator[FileSums]:
+    """Sum potentials for crystals that were read already; the rest as for :func:`sum_files`.
+
+    Parameters
+    ----------
+    items
+        Each crystal, or why there is none, with the name of its file.
+    potentials, charges, max_atoms, options
+        As for :func:`sum_files`.
+    """
     batch: list[FileSums] = []
     size = 0
-    for path, item in iterate(paths, every=every):
+    for path, item in items:
         entry = _checked(str(path), item, max_atoms)
         atoms = 0 if entry.crystal is None else len(entry.crystal)
         size += atoms * atoms * len(potentials)
@@ -159,32 +184,64 @@ def _summed(
     column = next((i for i, item in enumerate(wanted) if isinstance(item, Coulomb)), len(wanted))
     if column == len(wanted) and any(own is not None for _, own in assigned):
         wanted.append(Coulomb())
-    if usable:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ToleranceWarning)
-            sums = complete_sums(usable, wanted, **options)
-        results = zip(sums.values, sums.certificate, sums.reached, strict=True)
+    results = iter(_sums_or_problems(usable, wanted, options))
     for entry, own in assigned:
         if entry.crystal is None:
             yield entry
             continue
-        values, certificate, reached = next(results)
-        distances = shortest_distances(entry.crystal)
-        electrostatics = None
-        if own is not None:
-            electrostatics = electrostatics_from_sums(
-                entry.crystal, own, values[column], float(certificate[column]), distances
-            )
-        shown = slice(len(potentials))
-        yield FileSums(
-            entry.file,
-            entry.crystal,
-            values[shown],
-            certificate[shown],
-            reached[shown],
-            distances,
-            electrostatics,
+        result = next(results)
+        if isinstance(result, CrystalError):
+            yield FileSums(entry.file, problem=result)
+            continue
+        try:
+            yield _finished(entry, own, result, column, len(potentials))
+        except Exception as error:
+            yield FileSums(entry.file, problem=below_reading(entry.crystal, error))
+
+
+_Result = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
+
+
+def _sums_or_problems(
+    crystals: list[Crystal], potentials: list[Potential | Combination], options: dict[str, Any]
+) -> list[_Result | CrystalError]:
+    """Sum many crystals at once, or one by one where one of them fails."""
+    if not crystals:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ToleranceWarning)
+            sums = complete_sums(crystals, potentials, **options)
+        return list(zip(sums.values, sums.certificate, sums.reached, strict=True))
+    except PotentialError:
+        raise
+    except Exception as error:
+        if len(crystals) == 1:
+            return [below_reading(crystals[0], error)]
+    return [_sums_or_problems([crystal], potentials, options)[0] for crystal in crystals]
+
+
+def _finished(
+    entry: FileSums, own: NDArray[np.float64] | None, result: _Result, column: int, shown: int
+) -> FileSums:
+    """Add distances and electrostatics to the sums of one crystal."""
+    assert entry.crystal is not None
+    values, certificate, reached = result
+    distances = shortest_distances(entry.crystal)
+    electrostatics = None
+    if own is not None:
+        electrostatics = electrostatics_from_sums(
+            entry.crystal, own, values[column], float(certificate[column]), distances
         )
+    return FileSums(
+        entry.file,
+        entry.crystal,
+        values[:shown],
+        certificate[:shown],
+        reached[:shown],
+        distances,
+        electrostatics,
+    )
 
 
 def _with_charges(entry: FileSums, charges: Charges) -> tuple[FileSums, NDArray[np.float64] | None]:

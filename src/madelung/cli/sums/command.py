@@ -66,6 +66,7 @@ def sums(
     out: options.OutFile = None,
     plot: options.Plot = None,
     rows: options.Rows = 30,
+    format: options.Format = None,
     every: options.Every = False,
     strict: options.Strict = False,
     max_atoms: options.MaxAtoms = 4000,
@@ -74,20 +75,19 @@ def sums(
 ) -> None:
     from madelung.cli.files import choose_form, example_paths, open_output, with_progress
     from madelung.cli.sums.report import Pictures, SumsOutput
-    from madelung.crystals.reading.files import find_files
-    from madelung.sums.files import sum_files
+    from madelung.data.crystal_files import find_sources, iterate_sources
+    from madelung.sums.files import sum_items
 
     _check_tolerances(tolerance, relative_tolerance)
     named = _parse_potentials(potentials)
     rule = _parse_charges(charges)
     examples = example_paths(files)
-    paths = find_files(examples.get(file, file) for file in files)
+    paths = find_sources(examples.get(file, file) for file in files)
     form = choose_form(as_json, as_csv, out)
-    entries = sum_files(
-        paths,
+    entries = sum_items(
+        iterate_sources(paths, format=format, every=every),
         [item.potential for item in named],
         charges=rule,
-        every=every,
         max_atoms=max_atoms,
         tolerance=tolerance,
         relative_tolerance=relative_tolerance,

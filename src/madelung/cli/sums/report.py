@@ -72,6 +72,10 @@ class SumsOutput:
             self.unreached += not (entry.reached is not None and entry.reached.all())
         else:
             self.problems.append(str(entry.problem))
+        if self.form == "csv" and entry.crystal is not None:
+            # A table of pairs has no place for them.
+            for text in entry.crystal.warnings:
+                print(f"warning: {entry.source}: {text}", file=sys.stderr)
         if self._writer is not None:
             self._writer.add(entry)
         elif entry.problem is None:

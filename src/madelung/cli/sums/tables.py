@@ -47,6 +47,8 @@ def print_crystal(console: Console, entry: FileSums, titles: Sequence[str], rows
     if entry.reached is not None and not entry.reached.all():
         unreached = [title for title, ok in zip(titles, entry.reached, strict=True) if not ok]
         console.print(f"tolerance not reached in double precision: {', '.join(unreached)}")
+    for text in crystal.warnings:
+        console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
     if entry.electrostatics is not None:
         console.print(_site_table(crystal, entry.electrostatics))
         for line in _energy_lines(crystal, entry.electrostatics):
@@ -86,7 +88,7 @@ class SummaryTable:
         bounds = " ".join(f"{bound_text(bound):>14}" for bound in entry.certificate)
         self._console.print(
             f"{entry.crystal.formula:<16}{len(entry.crystal):>6} {constant:>13} {bounds}  "
-            f"{entry.source}",
+            f"{entry.source}" + "".join(f"\n  warning: {text}" for text in entry.crystal.warnings),
             highlight=False,
             markup=False,
             soft_wrap=True,

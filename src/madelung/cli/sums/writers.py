@@ -113,6 +113,7 @@ def _as_object(entry: FileSums, potentials: Sequence[NamedPotential]) -> dict[st
         "certificate": _finite(certificate),
         "reached": entry.reached.tolist(),
         "distances": entry.distances.tolist(),
+        "warnings": list(crystal.warnings),
     }
     if entry.electrostatics is not None:
         result |= _electrostatics_object(entry.electrostatics)

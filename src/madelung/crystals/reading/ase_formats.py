@@ -28,6 +28,8 @@ _NAMES = (
     "rmc6f siesta-xv struct_out v-sim vasp vasp-out vasp-xdatcar vasp-xml xsf"
 )
 _TEXT_FORMATS = frozenset(_NAMES.split())
+# Suffixes that name another format than a POSCAR, whatever stands before them.
+_SUFFIXES = frozenset({"xyz", "pdb", "xml", "in", "out", "pwi", "pwo"})
 _BINARY_FORMATS = frozenset({"traj"})
 _NO_ELEMENTS = "its atom types are no elements; write it as extxyz with element symbols"
 _REFUSED = {
@@ -60,6 +62,10 @@ def detect_ase_format(data: bytes, name: str, source: str) -> str:
     stream = io.BytesIO(data)
     # The folder keeps names such as 'mysql.xyz' from being taken for the address of a database.
     stream.name = f"./{name}"
+    # ASE knows these names in capitals, and takes a suffix that it does not know for a format.
+    known = Path(name).suffix.lower()[1:] in {*_TEXT_FORMATS, *_BINARY_FORMATS, *_SUFFIXES}
+    if re.search(r"poscar|contcar", name, flags=re.IGNORECASE) and not known:
+        return "vasp"
     try:
         return str(filetype(stream))
     except UnknownFileTypeError:
@@ -70,7 +76,14 @@ def detect_ase_format(data: bytes, name: str, source: str) -> str:
         ) from None
 
 
-def read_with_ase(data: bytes, text: str | None, kind: str, index: Any, source: str) -> Any:
+def read_with_ase(
+    data: bytes,
+    text: str | None,
+    kind: str,
+    index: Any,
+    source: str,
+    notes: list[str] | None = None,
+) -> Any:
     """Read ASE ``Atoms`` from the contents of a file.
 
     Parameters
@@ -85,6 +98,8 @@ def read_with_ase(data: bytes, text: str | None, kind: str, index: Any, source: 
         ``0`` or ``-1`` for the first or last structure, ``":"`` for a list of all.
     source
         The file's name, for messages.
+    notes
+        Takes what should be known of the file: warnings, a line each.
 
     Raises
     ------
@@ -93,7 +108,7 @@ def read_with_ase(data: bytes, text: str | None, kind: str, index: Any, source: 
     """
     _require_known(kind, source)
     if text is not None and kind in CHECKS:
-        CHECKS[kind](text, source)
+        text = CHECKS[kind](text, source, [] if notes is None else notes)
     try:
         with warnings.catch_warnings():
             # What ASE warns of (a calculator that it does not know, a constraint that it drops)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
-from madelung.crystals.reading.cif_tags import column
+from madelung.crystals.reading.cif_tags import CifBlock, column
 
 __all__ = ["Species", "listed_oxidation_numbers", "read_species"]
 
 _TYPE_SYMBOL = re.compile(
-    r"([A-Za-z]{1,2})(?:(?P<size>\d*\.?\d*)(?P<sign>[+-])|(?P<sign2>[+-])(?P<size2>\d+\.?\d*)|\d+)?"
+    r"([A-Za-z]{1,2})(?:(?P<size>\d*\.?\d*)(?P<sign>[+-])|(?P<sign2>[+-])(?P<size2>\d+\.?\d*)|\d+|\d*\.\d+)?"
 )
+# Groups of atoms whose letters are an element's symbol as well when they stand in capitals.
+_GROUPS_LIKE_ELEMENTS = frozenset({"NH", "NO", "CN", "CO", "HO", "PO", "CF", "HS", "BH"})
+# Groups of atoms that label a site: water, hydroxide, ammonium, oxoanions; perhaps with a number.
+_GROUP_LABEL = re.compile(
+    r"(?:[HD][23]O|O[HD]|NH[1-4]?|NO[23]?|CN|CO[23]?|[SP]O[34]?|ClO[34]?|BF4|BH4|CH[1-4]|HCO3|SCN)"
+    r"(?:[_\-+(]?\d*[A-Za-z]?\)?|[+-]\d*|\d*[+-])"
+)
+# No crystal is known of these; a file that seems to hold one means something else.
+_SUPERHEAVY = 104
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Species:
     charge: float | None
 
 
-def listed_oxidation_numbers(block: Any) -> dict[str, float]:
+def listed_oxidation_numbers(block: CifBlock) -> dict[str, float]:
     """Return the oxidation numbers that a block's list of atom types gives, by type symbol."""
     from gemmi import cif
 
@@ -71,8 +79,30 @@ def read_species(
             f"the {kind} {text!r} names no chemical element for certain; give one in "
             "_atom_site_type_symbol (a group of atoms needs a site for each atom)"
         )
+    if _is_group(text, match, symbol, from_type, elements):
+        return (
+            f"the {'type symbol' if from_type else 'label'} {text!r} is a group of atoms, no "
+            "element; list each atom of the group as a site of its own"
+        )
     charge = oxidation.get(type_symbol)
     return Species(symbol, _charge(match) if charge is None else charge)
+
+
+def _is_group(
+    text: str, match: re.Match[str] | None, symbol: str, from_type: bool, elements: set[str]
+) -> bool:
+    """Return whether a type symbol or label stands for several atoms (NH4+, OH, H2O)."""
+    if not from_type:
+        pair = text[:2].capitalize()
+        # CO1 is cobalt in capitals where the file names cobalt, and no carbon.
+        settled = len(symbol) == 2 and pair == symbol and text[:1] not in elements
+        settled = settled and symbol in elements
+        return _GROUP_LABEL.fullmatch(text) is not None and not settled
+    letters = "" if match is None else match[1]
+    if letters in _GROUPS_LIKE_ELEMENTS:
+        return symbol not in elements or {*letters} <= elements
+    numbered = match is not None and match[0] != letters
+    return ATOMIC_NUMBERS[symbol] >= _SUPERHEAVY and numbered and symbol not in elements
 
 
 def _symbol_of_label(letters: str, elements: set[str]) -> str:

@@ -7,15 +7,17 @@ and site where they are known, what is wrong, and what to do. Reading runs no co
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from madelung.common.errors import CrystalError
+from madelung.common.errors import CrystalError, CrystalWarning
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.ase_formats import detect_ase_format, is_binary, read_with_ase
 from madelung.crystals.reading.formats import CRYSTAL_FORMATS, detect_own_format
+from madelung.crystals.reading.places import settled
 from madelung.crystals.reading.text import (
     decode,
     display_name,
@@ -48,7 +50,8 @@ def read(path: PathLike, index: int = -1, *, format: str | None = None) -> Cryst
     Returns
     -------
     Crystal
-        Its ``source`` is the path, with the structure's name where the file has several.
+        Its ``source`` is the path, with the structure's name where the file has several. Its
+        ``warnings`` say what was odd about the file; each is a :class:`CrystalWarning` as well.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def read(path: PathLike, index: int = -1, *, format: str | None = None) -> Cryst
     if isinstance(index, bool) or not isinstance(index, int):
         source = display_name(path)
         raise crystal_error(source, f"index must be an integer, and is {index!r}; see read_all")
-    return _builders(path, format, index)[0]()
+    return _with_warnings(_builders(path, format, index)[0]())
 
 
 def read_all(path: PathLike, *, format: str | None = None) -> list[Crystal]:
@@ -85,7 +88,14 @@ def read_all(path: PathLike, *, format: str | None = None) -> list[Crystal]:
     CrystalError
         If the file, or any structure in it, cannot be read.
     """
-    return [build() for build in _builders(path, format, None)]
+    return [_with_warnings(build()) for build in _builders(path, format, None)]
+
+
+def _with_warnings(crystal: Crystal) -> Crystal:
+    """Issue the warnings of a crystal, for the caller of the function that calls this one."""
+    for text in crystal.warnings:
+        warnings.warn(f"{crystal.source}: {text}", CrystalWarning, stacklevel=3)
+    return crystal
 
 
 def iterate(
@@ -107,8 +117,9 @@ def iterate(
     path
         The path as it was given.
     crystal
-        The crystal, or the error that it raised. With ``every``, a bad structure of a CIF or JSON
-        file leaves the others of that file readable; in other formats it is the whole file.
+        The crystal, whose ``warnings`` say what was odd, or the error that it raised.
+        With ``every``, a bad structure of a CIF or JSON file leaves the others of that file
+        readable; in other formats it is the whole file.
     """
     for path in paths:
         try:
@@ -149,14 +160,18 @@ def _chosen(builders: Sequence[_Builder], index: int | None, source: str) -> lis
 def _ase_builders(data: bytes, kind: str, index: int | None, source: str) -> list[_Builder]:
     kind = "extxyz" if kind == "xyz" else kind
     text = None if is_binary(kind) else decode(data, source)
+    notes: list[str] = []
     if index in {0, -1}:
-        atoms = read_with_ase(data, text, kind, index, source)
-        return [partial(Crystal.from_ase, atoms, source)]
-    images = read_with_ase(data, text, kind, ":", source)
+        atoms = read_with_ase(data, text, kind, index, source, notes)
+        return [partial(settled, partial(Crystal.from_ase, atoms, source), notes)]
+    images = read_with_ase(data, text, kind, ":", source, notes)
     labels = [f"{source} (structure {position})" for position in range(len(images))]
     if len(images) == 1:
         labels = [source]
-    builders = [partial(Crystal.from_ase, *pair) for pair in zip(images, labels, strict=True)]
+    builders = [
+        partial(settled, partial(Crystal.from_ase, *pair), notes)
+        for pair in zip(images, labels, strict=True)
+    ]
     return _chosen(builders, index, source)
 
 

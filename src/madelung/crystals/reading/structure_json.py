@@ -1,4 +1,4 @@
-"""Crystals from JSON: ASE's database files, ASE's ``Atoms.todict``, and pymatgen's structures."""
+"""Crystals from JSON: of ASE (databases and ``Atoms.todict``), of pymatgen, and of JARVIS-tools."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from madelung.common.errors import CrystalError
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
-from madelung.crystals.occupancy import refuse_partial_occupancy
+from madelung.crystals.occupancy import left_out, refuse_partial_occupancy
+from madelung.crystals.reading.places import settled
 
 __all__ = ["json_builders"]
 
 _KINDS = (
-    "an object with 'numbers', 'positions' and 'cell' (ASE) or 'lattice' and 'sites' (pymatgen), a "
-    "list of such objects, or an ASE database"
+    "an object with 'numbers', 'positions' and 'cell' (ASE), 'lattice' and 'sites' (pymatgen) or "
+    "'lattice_mat', 'coords' and 'elements' (JARVIS), a list of such objects, or an ASE database"
 )
+
+
+# Each value takes some 50 bytes of memory once it is read.
+_MOST_VALUES = 4_000_000
 
 
 def json_builders(text: str, source: str) -> list[Callable[[], Crystal]]:
@@ -43,6 +48,10 @@ def json_builders(text: str, source: str) -> list[Callable[[], Crystal]]:
     CrystalError
         If the text is no JSON, or holds no crystal in a form that is known.
     """
+    if text.count(",") > _MOST_VALUES:
+        raise crystal_error(
+            source, f"more than {_MOST_VALUES} values; open the file as a data set, or split it"
+        )
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -63,17 +72,21 @@ def json_builders(text: str, source: str) -> list[Callable[[], Crystal]]:
         entries = [(source, content)]
     if not entries:
         raise crystal_error(source, f"the JSON holds no crystal; give {_KINDS}")
-    return [partial(_build, item, name) for name, item in entries]
+    return [partial(settled, partial(_build, item, name)) for name, item in entries]
 
 
 def _build(item: Any, source: str) -> Crystal:
     if isinstance(item, Mapping) and isinstance(item.get("structure"), Mapping):
         item = item["structure"]
+    if isinstance(item, Mapping) and isinstance(item.get("atoms"), Mapping):
+        item = item["atoms"]
     try:
         if isinstance(item, Mapping) and "lattice" in item and "sites" in item:
             return _from_pymatgen_dictionary(item, source)
         if isinstance(item, Mapping) and "numbers" in item and "positions" in item:
             return _from_ase_dictionary(item, source)
+        if isinstance(item, Mapping) and "lattice_mat" in item and "coords" in item:
+            return _from_jarvis_dictionary(item, source)
     except CrystalError:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
@@ -112,16 +125,16 @@ def _from_ase_dictionary(item: Mapping[str, Any], source: str) -> Crystal:
 def _from_pymatgen_dictionary(item: Mapping[str, Any], source: str) -> Crystal:
     lattice = item["lattice"]
     numbers, charges, fractional = [], [], []
+    empty: list[int] = []
     for index, site in enumerate(item["sites"]):
         place = f"site {index} (counted from 0)"
         species = site["species"]
         parts = {str(entry["element"]): entry.get("occu", 1.0) for entry in species}
+        if parts and not any(parts.values()):
+            empty.append(index)
+            continue
         refuse_partial_occupancy(parts, place, source)
-        symbol = HYDROGEN_ISOTOPES.get(species[0]["element"], species[0]["element"])
-        if symbol not in ATOMIC_NUMBERS:
-            text = f"{place}: {symbol!r} is no chemical element; give every site an element"
-            raise crystal_error(source, text)
-        numbers.append(ATOMIC_NUMBERS[symbol])
+        numbers.append(_atomic_number(species[0]["element"], place, source))
         charges.append(species[0].get("oxidation_state"))
         fractional.append(site["abc"])
     cell = Crystal(lattice["matrix"], [[0.0, 0.0, 0.0]], np.array([1]), source=source).cell
@@ -134,4 +147,25 @@ def _from_pymatgen_dictionary(item: Mapping[str, Any], source: str) -> Crystal:
         pbc=lattice.get("pbc", True),
         source=source,
         charges=np.array(charges, dtype=np.float64) if known else None,
+        warnings=left_out([str(index) for index in empty]),
     )
+
+
+def _from_jarvis_dictionary(item: Mapping[str, Any], source: str) -> Crystal:
+    """Read what ``jarvis.core.atoms.Atoms.to_dict`` gives."""
+    numbers = [
+        _atomic_number(symbol, f"site {index} (counted from 0)", source)
+        for index, symbol in enumerate(item["elements"])
+    ]
+    cell = Crystal(item["lattice_mat"], [[0.0, 0.0, 0.0]], np.array([1]), source=source).cell
+    places = Crystal(np.eye(3), item["coords"], np.array(numbers), source=source).positions
+    positions = places if item.get("cartesian", False) else places @ cell
+    return Crystal(cell=cell, positions=positions, numbers=np.array(numbers), source=source)
+
+
+def _atomic_number(symbol: Any, place: str, source: str) -> int:
+    plain = HYDROGEN_ISOTOPES.get(symbol, symbol)
+    if plain not in ATOMIC_NUMBERS:
+        text = f"{place}: {symbol!r} is no chemical element; give every site an element"
+        raise crystal_error(source, text)
+    return ATOMIC_NUMBERS[plain]

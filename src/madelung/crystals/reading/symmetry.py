@@ -10,19 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.crystals.checks import crystal_error
+from madelung.crystals.reading.places import coincidence_distance
 
 __all__ = [
     "Operations",
-    "coincidence_distance",
     "expand",
+    "operations_from_generators",
     "operations_from_group",
     "operations_from_triplets",
 ]
 
-# Images of one site closer than this, in Å, are one atom on a special position whose coordinates
-# were printed with few digits; the second number scales it down for cells of unusual units.
-_COINCIDENCE = 0.1
-_COINCIDENCE_OF_CELL = 0.02
 # Images that are neither one atom nor two: no two whole atoms come this many times as close.
 _COLLISION_FACTOR = 4.0
 # Relative change of the metric that rounded cell parameters can bring about.
@@ -60,19 +57,10 @@ def operations_from_triplets(triplets: Sequence[str], source: str | None) -> Ope
     CrystalError
         If an entry is no symmetry operation, or the list is no group.
     """
-    import gemmi
-
-    operations = []
-    for row, triplet in enumerate(triplets, start=1):
-        try:
-            operation = gemmi.Op(triplet)
-            if abs(operation.det_rot()) != gemmi.Op.DEN**3:
-                raise ValueError("it does not keep the volume")
-        except (RuntimeError, ValueError) as error:
-            raise crystal_error(
-                source, f"symmetry operation {row} ({triplet!r}) cannot be read: {error}; mend it"
-            ) from None
-        operations.append(operation)
+    operations = [
+        _operation(triplet, f"symmetry operation {row}", source)
+        for row, triplet in enumerate(triplets, start=1)
+    ]
     result = _distinct(_from_gemmi(operations, f"its list of {len(triplets)} operations"))
     if not (_is_tabulated(result, operations) or _is_group(result)):
         raise crystal_error(
@@ -83,15 +71,71 @@ def operations_from_triplets(triplets: Sequence[str], source: str | None) -> Ope
     return result
 
 
+# A primitive group has 48 operations at most, and a face-centred cell four times as many; magnetic
+# cells repeat them.
+_MOST_OPERATIONS = 1536
+
+
+def operations_from_generators(
+    triplets: Sequence[str], generators: Sequence[str], source: str | None
+) -> Operations:
+    """Return the group that a list of operations makes together with generators.
+
+    Parameters
+    ----------
+    triplets
+        Operations that are complete but for the generators.
+    generators
+        Operations of which only some are listed: generators, or centring translations.
+    source
+        Where they came from, for messages.
+
+    Raises
+    ------
+    CrystalError
+        If an entry is no symmetry operation, or they make no finite group.
+    """
+    import gemmi
+
+    found = {"x,y,z"}
+    for triplet in [*triplets, *generators]:
+        found.add(_operation(triplet, "symmetry operation", source).wrap().triplet())
+    operations = [gemmi.Op(triplet) for triplet in sorted(found)]
+    fresh = operations if generators else []
+    while fresh:
+        products = [(a * b).wrap() for a in operations for b in fresh]
+        fresh = []
+        for product in products:
+            if product.triplet() not in found:
+                found.add(product.triplet())
+                fresh.append(product)
+        operations += fresh
+        if len(operations) > _MOST_OPERATIONS:
+            raise crystal_error(
+                source,
+                f"its {len(triplets) + len(generators)} generators make no finite group; give the "
+                "complete list of symmetry operations",
+            )
+    return operations_from_triplets([operation.triplet() for operation in operations], source)
+
+
+def _operation(triplet: str, what: str, source: str | None) -> Any:
+    import gemmi
+
+    try:
+        operation = gemmi.Op(triplet)
+        if abs(operation.det_rot()) != gemmi.Op.DEN**3:
+            raise ValueError("it does not keep the volume")
+    except (RuntimeError, ValueError) as error:
+        raise crystal_error(
+            source, f"{what} ({triplet!r}) cannot be read: {error}; mend it"
+        ) from None
+    return operation
+
+
 def operations_from_group(group: Any, name: str) -> Operations:
     """Return the operations of a ``gemmi.GroupOps``, to be called by this name in messages."""
     return _from_gemmi(list(group), name)
-
-
-def coincidence_distance(cell: NDArray[np.float64]) -> float:
-    """Distance in Å below which two sites of a file are one place."""
-    edge = abs(np.linalg.det(cell)) ** (1.0 / 3.0)
-    return float(min(_COINCIDENCE, _COINCIDENCE_OF_CELL * edge))
 
 
 def expand(

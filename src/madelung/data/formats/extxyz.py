@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,7 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from madelung.common.errors import CrystalError, DatasetError
-from madelung.common.text import open_text, plain_stem
+from madelung.common.text import bounded_lines, open_text, plain_stem
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.ase_formats import read_with_ase
 from madelung.data.formats.values import make_record, split_values
@@ -72,7 +73,8 @@ def iterate_frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
     path
         Its name, for messages.
     """
-    number, line = 0, lines.readline()
+    rest = bounded_lines(lines, path)
+    number, line = 0, next(rest, "")
     while line:
         if line.strip():
             place = f"{path}, frame {number} (counted from 0)"
@@ -84,15 +86,16 @@ def iterate_frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
                     "file is left out; correct it"
                 )
                 return
-            frame = [line, *(lines.readline() for _ in range(count + 1))]
-            if not frame[-1]:
+            # The number may promise more than any memory holds: lines are taken as they come.
+            frame = [line, *itertools.islice(rest, max(count + 1, 0))]
+            if count < 0 or len(frame) < count + 2:
                 yield DatasetError(
                     f"{place}: the file ends within the frame, which is left out; write it again"
                 )
                 return
             yield "".join(frame)
             number += 1
-        line = lines.readline()
+        line = next(rest, "")
 
 
 def _record(frame: str, source: str, default: str, target_columns: Sequence[str] | None) -> Record:

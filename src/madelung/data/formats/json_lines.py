@@ -13,7 +13,7 @@ from typing import Any
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import CrystalError, DatasetError
-from madelung.common.text import open_text
+from madelung.common.text import bounded_lines, open_text
 from madelung.data.formats.values import crystal_from_lists, make_record, split_values
 from madelung.data.records import Record
 
@@ -38,7 +38,7 @@ def read_json_lines(
         If the file is missing, damaged or cut off.
     """
     with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(bounded_lines(lines, path), start=1):
             if not line.strip():
                 continue
             try:

@@ -1,0 +1,128 @@
+"""Count the cases that are right: small inputs on which this project failed, or others do.
+
+    python -m benchmarks.data.cases                          # the cases of tests/crystals/cases
+    python -m benchmarks.data.cases FOLDER                   # a folder with the same layout
+    PYTHONPATH=OLD/src python -m benchmarks.data.cases --name before
+
+The layout is ``expected.json`` beside folders of files: for each file the formulas of its crystals,
+perhaps with a part of the warning that must be given, or a part of the refusal. Hostile files go
+through ``sum_files`` between two good ones, in a process of their own with a limit on time. The
+counts stand in ``benchmarks/results/cases/run.json``; those of a run with a name under the name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.support.records import ROOT, versions
+
+CASES = ROOT / "tests" / "crystals" / "cases"
+RESULTS = ROOT / "benchmarks" / "results" / "cases" / "run.json"
+SECONDS = 30.0
+
+
+def crystal_case(path: Path, right: dict[str, Any]) -> str | None:
+    """Read a file; return what is wrong, or None."""
+    from madelung import CrystalError, read_all
+
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        try:
+            formulas = [crystal.formula for crystal in read_all(path)]
+        except CrystalError as problem:
+            return _judged_refusal(str(problem), right)
+    if formulas != right.get("formulas"):
+        return f"read as {formulas}"
+    texts = " ".join(str(item.message) for item in given)
+    return None if right.get("warning", "") in texts else "no such warning"
+
+
+def _judged_refusal(text: str, right: dict[str, Any]) -> str | None:
+    if "refused" not in right:
+        return f"refused: {text}"
+    return None if right["refused"] in text else f"refused for another reason: {text}"
+
+
+def hostile_case(path: Path, right: dict[str, Any]) -> str | None:
+    """Sum a file between two good ones; return what is wrong, or None."""
+    from madelung import Coulomb, sum_files
+
+    good = path.parent / "good.cif"
+    first, result, last = sum_files([good, path, good], [Coulomb()])
+    if first.problem is not None or last.problem is not None:
+        return "a neighbour has no result"
+    if result.problem is None:
+        return None if "refused" not in right else "summed"
+    if not str(result.problem).startswith(str(path)):
+        return f"the problem does not name the file: {result.problem}"
+    return _judged_refusal(str(result.problem), right)
+
+
+# Each kind with its folders and its judge; force fields join with a line here.
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path, dict[str, Any]], str | None]]] = {
+    "crystals": (("failing", "passing"), crystal_case),
+    "hostile": (("hostile",), hostile_case),
+}
+
+
+def judged(judge: Callable[..., str | None], path: Path, right: dict[str, Any]) -> str | None:
+    """Judge a case in another process, which may hang, die, or fill its memory."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_answer, args=(sender, judge, path, right))
+    process.start()
+    sender.close()
+    try:
+        answer: str | None = receiver.recv() if receiver.poll(SECONDS) else "it hangs"
+    except EOFError:
+        answer = "the process died"
+    process.kill()
+    process.join()
+    return answer
+
+
+def _answer(sender: Any, judge: Callable[..., str | None], path: Path, right: Any) -> None:
+    # 8 GB of addresses: what needs more is stopped here, and not by the machine.
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+    try:
+        sender.send(judge(path, right))
+    except BaseException as error:
+        sender.send(f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def main() -> None:
+    """Count, print what is wrong, and write the record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=CASES)
+    parser.add_argument("--name", default="now", help="name of the run in the record")
+    arguments = parser.parse_args()
+    expected = json.loads((arguments.folder / "expected.json").read_text("utf-8"))
+    counts: dict[str, Any] = {}
+    for kind, (folders, judge) in KINDS.items():
+        wrong = {}
+        cases = [(folder, name) for folder in folders for name in expected.get(folder, {})]
+        for folder, name in cases:
+            problem = judged(judge, arguments.folder / folder / name, expected[folder][name])
+            if problem is not None:
+                wrong[name] = problem.replace(f"{arguments.folder}/", "")
+                print(f"{kind}/{name}: {wrong[name]}")
+        counts[kind] = {"right": len(cases) - len(wrong), "of": len(cases), "wrong": wrong}
+        print(f"{kind}: {counts[kind]['right']} of {len(cases)} right")
+    record = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    found = {**counts, "versions": versions(("ase", "gemmi", "numpy"))}
+    record |= found if arguments.name == "now" else {arguments.name: found}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
