@@ -92,7 +92,9 @@ def test_an_option_means_the_same_in_all_commands(name: str) -> None:
                 if own == option.name
             }
             text = option.help.partition(" [dim]")[0]
-            assert text in described, (command, text)
+            # The help of an architecture goes on with the names that there are.
+            starts = [known.rstrip(".") for known in described if known]
+            assert any(text.startswith(start) for start in starts), (command, text)
         else:
             meanings.add((option.help, kind_of(option)))
             assert option.help, command
