@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from strategies import seeds, structures
 from structures import Choice, Structure, make_structure, size_of, unimodular
 
+from madelung.crystals.checks import LARGEST_LENGTH
+
 Floats = NDArray[np.float64]
 TOLERANCES = st.sampled_from([1e-4, 1e-8, 1e-11])
 executors = pytest.mark.parametrize("executor", EXECUTORS)
@@ -60,6 +62,8 @@ def potentials_for(structure: Structure) -> list[Choice]:
 
 def evaluate(structure: Structure, choices: list[Choice], **options: Any) -> tuple[Floats, Floats]:
     """Return values (P, n, n) and certificates (P, 1, 1)."""
+    # What is larger is refused.
+    assume(max(np.abs(structure.cell).max(), np.abs(structure.positions).max()) < LARGEST_LENGTH)
     result = package_sums(structure, choices, **options)
     return np.asarray(result.values), np.asarray(result.certificate)[:, None, None]
 
