@@ -24,7 +24,7 @@ def faults(wheel: Path) -> list[str]:
             found.append("a model is not whole")
     else:
         limit = LARGEST_CODE
-        wanted = ("madelung/py.typed", "madelung/__init__.pyi", "madelung/_core.pyi")
+        wanted = ("madelung/py.typed", "madelung/__init__.pyi", "madelung/common/_core.pyi")
         found += [f"{name} is missing" for name in wanted if name not in files]
         # (A wheel for any system is one that was built without a compiler.)
         compiled = [name for name in files if name.endswith((".so", ".pyd"))]
