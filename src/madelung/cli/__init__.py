@@ -8,31 +8,53 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from madelung.common.errors import MadelungError
 from madelung.common.version import __version__
 
 __all__ = ["app", "main"]
 
-# In the order in which they are listed. A command's module is imported when it is called for.
+# In the order in which they are listed: where each command is, and the first line of its help. A
+# command's module is imported when it is called for, and so none by the list of all.
 _COMMANDS = {
-    "sums": "madelung.cli.sums.command",
-    "predict": "madelung.cli.predict",
-    "train": "madelung.cli.train",
-    "ensemble": "madelung.cli.ensemble",
-    "evaluate": "madelung.cli.evaluate",
-    "benchmark": "madelung.cli.benchmark",
-    "fit": "madelung.cli.fit.command",
-    "teach": "madelung.cli.teach",
-    "models": "madelung.cli.models",
-    "data": "madelung.cli.data",
-    "run": "madelung.cli.run",
+    "sums": (
+        "madelung.cli.sums.command",
+        "Sum pair potentials over all images of an infinite crystal, for every pair of its atoms.",
+    ),
+    "predict": ("madelung.cli.predict", "Predict a property of crystals, with its uncertainty."),
+    "train": ("madelung.cli.train", "Train a model on crystals with known properties."),
+    "ensemble": ("madelung.cli.ensemble", "Make one model of several runs."),
+    "evaluate": ("madelung.cli.evaluate", "Compare a model with the known values of a data set."),
+    "benchmark": (
+        "madelung.cli.benchmark",
+        "Run a benchmark task: train on its official folds, and test each fold once.",
+    ),
+    "fit": (
+        "madelung.cli.fit.command",
+        "Fit a force field to reference energies, forces and stresses.",
+    ),
+    "teach": (
+        "madelung.cli.teach",
+        "Let empirical potentials label configurations, and see which of them is good where.",
+    ),
+    "models": (
+        "madelung.cli.models",
+        "List the models that come with Madelung, or show the card of one.",
+    ),
+    "data": ("madelung.cli.data", "Find, download and convert data sets of crystals."),
+    "run": (
+        "madelung.cli.run",
+        "Relax a crystal, find its elastic constants or its "
+        "equation of state, make a vacancy, let it move.",
+    ),
 }
 
 
 class _Commands(TyperGroup):
     """Commands that are imported one at a time, so that each starts as fast as it can."""
+
+    _listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in order."""
@@ -42,10 +64,21 @@ class _Commands(TyperGroup):
         """Import a command by its name."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name])
+        place, summary = _COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, help=summary)
+        module = importlib.import_module(place)
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands, for which their first lines are enough."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
 
 app = typer.Typer(
