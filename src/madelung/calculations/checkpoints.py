@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 
 __all__ = ["Checkpoint", "read_dynamics_checkpoint", "write_dynamics_checkpoint"]
 
@@ -94,7 +94,7 @@ def write_dynamics_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "lengths": checkpoint.lengths,
     }
     with whole_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, head=np.array(json.dumps(head)), **checkpoint.arrays)
+        np.savez(stream, head=np.array(json_text(head)), **checkpoint.arrays)
 
 
 def read_dynamics_checkpoint(path: Path) -> Checkpoint:

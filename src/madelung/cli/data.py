@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from madelung.cli import options
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from madelung.data.store import CrystalStore
@@ -70,7 +70,7 @@ def list_datasets(as_json: options.AsJson = False) -> None:
         for dataset in dataset_names()
     ]
     if as_json:
-        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        typer.echo(json_text(entries, indent=2, ensure_ascii=False))
         return
     from rich.table import Table
 
@@ -99,7 +99,7 @@ def info(source: Source, as_json: options.AsJson = False) -> None:
 
     found = summarise(source)
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json_text(found, indent=2, ensure_ascii=False))
     else:
         _print_info(found)
 
@@ -265,10 +265,19 @@ def _print_info(found: dict[str, Any]) -> None:
         for item in found["splits"]:
             splits.add_row(item["name"], *(f"{item[part]:,}" for part in ("train", "val", "test")))
         _print(splits)
+    _print_dropped(found)
     if found.get("split"):
         typer.echo(f"splits: {found['split']}")
     if not found["here"]:
         typer.echo(f"not downloaded: madelung data download {found['name']}")
+
+
+def _print_dropped(found: dict[str, Any]) -> None:
+    for problem in found.get("dropped", ()):
+        typer.echo(f"not used: {problem}")
+    for item in found["targets"]:
+        if item.get("without_value"):
+            typer.echo(f"{item['without_value']:,} crystals have no value of {item['name']}")
 
 
 def _print(*tables: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from madelung.cli import options
 from madelung.cli.options import single_command
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from madelung.training.report import EvaluationReport
@@ -30,7 +30,7 @@ picture of errors.
 
   madelung evaluate run example:jarvis --part val --out evaluation
 
-  madelung evaluate band-gap folder/ --target band_gap --json
+  madelung evaluate band-gap folder/ --column band_gap --json
 """
 
 
@@ -38,6 +38,14 @@ def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="As for 'madelung train'.")],
     target: options.ModelTarget = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column of the data set that holds the model's target.",
+            show_default="the target's name",
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Named split.", show_default="the target's, if any"),
@@ -49,19 +57,23 @@ def evaluate(
     as_json: options.AsJson = False,
     threads: options.Threads = None,
 ) -> None:
+    from madelung.cli.files import list_dropped
     from madelung.data.dataset import open_dataset
     from madelung.models.shipped import load
     from madelung.training.report import evaluate_dataset, save_report
 
     if part not in ("train", "val", "test", "all"):
         raise typer.BadParameter("choose train, val, test or all", param_hint="--part")
+    loaded, store = load(model), open_dataset(dataset)
+    list_dropped(store.problems)
     report = evaluate_dataset(
-        load(model), open_dataset(dataset), target=target, split=split, part=part, threads=threads
+        loaded, store, target=target, column=column, split=split, part=part, threads=threads
     )
+    list_dropped([f"{name}: {text}" for name, text in report.problems.items()], "crystals")
     if out is not None:
         save_report(report, out)
     if as_json:
-        typer.echo(json.dumps(report.as_object(), indent=2))
+        typer.echo(json_text(report.as_object(), indent=2))
     else:
         _print(report, out)
 
@@ -76,7 +88,10 @@ def _print(report: EvaluationReport, out: Path | None) -> None:
 
     errors, console = report.errors, Console()
     low, high = errors.mae_interval
-    table = Table(title=f"{report.target}, {errors.count} crystals", show_header=False)
+    title = report.target
+    if report.column not in ("", report.target):
+        title += f" (column {report.column})"
+    table = Table(title=f"{title}, {errors.count} crystals", show_header=False)
     table.add_row("MAE", f"{errors.mae:.4g} {report.unit} (95 %: {low:.4g} to {high:.4g})")
     table.add_row("RMSE", f"{errors.rmse:.4g} {report.unit}")
     table.add_row("R²", f"{errors.r2:.4f}")
@@ -100,6 +115,10 @@ def _print(report: EvaluationReport, out: Path | None) -> None:
         )  # fmt: skip
     console.print(worst)
     if report.seen_in_training:
-        console.print("[bold]These crystals were used to train the model.[/bold]")
+        count = report.seen_crystals or errors.count
+        console.print(
+            f"[bold]{count} of these {errors.count} crystals were used to train the model or to "
+            "choose its best epoch.[/bold]"
+        )
     if out is not None:
         console.print(f"written to {out}", markup=False)

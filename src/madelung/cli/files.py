@@ -18,10 +18,13 @@ __all__ = [
     "Entry",
     "choose_form",
     "example_paths",
+    "list_dropped",
     "open_output",
     "report_problems",
     "with_progress",
 ]
+
+_SHOWN_DROPPED = 50
 
 EXAMPLE_PREFIX = "example:"
 """What stands before the name of a crystal that comes with the package."""
@@ -79,6 +82,16 @@ def report_problems(done: int, problems: Sequence[str], what: str) -> None:
         raise CrystalError("no files found; name crystal files or folders that hold them")
     if done == 0:
         raise typer.Exit(1)
+
+
+def list_dropped(problems: Sequence[str], what: str = "records") -> None:
+    """List on stderr what of a data set is not used, each with its reason, and how many."""
+    for text in problems[:_SHOWN_DROPPED]:
+        print(f"not used: {text}", file=sys.stderr)
+    if problems:
+        more = len(problems) - _SHOWN_DROPPED
+        rest = f" ({more} more than listed; 'madelung data info' lists all)" if more > 0 else ""
+        print(f"{len(problems)} {what} not used{rest}", file=sys.stderr)
 
 
 @contextmanager

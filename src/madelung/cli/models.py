@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from madelung.cli import options
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from madelung.models.card import ModelCard, TargetCard
@@ -45,7 +45,7 @@ def models(name: Name = None, as_json: options.AsJson = False) -> None:
             {"model": own, "target": target or card.targets[0].name, "card": card.model_dump()}
             for own, (card, target) in cards.items()
         ]
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(json_text(content, indent=2))
     elif name is None:
         _print_list(cards)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -11,6 +10,7 @@ import typer
 
 from madelung.cli import options
 from madelung.cli.options import single_command
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from madelung.models.files import FilePrediction
@@ -121,7 +121,7 @@ class _PredictionOutput:
         if self._form == "json":
             self._stream.write(self._separator)
             self._separator = ",\n"
-            self._stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False))
+            self._stream.write(json_text(content, ensure_ascii=False))
         elif self._form == "csv":
             content["warnings"] = "; ".join(content.get("warnings", []))
             self._rows.writerow([content.get(column, "") for column in (*_COLUMNS, "error")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from madelung.cli import options
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from madelung.crystals.crystal import Crystal
@@ -286,7 +286,7 @@ def _finish(result: _Result, out: Path, as_json: bool) -> None:
     result.save(out)
     content = plain(result.as_object())
     if as_json:
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(json_text(content, indent=2))
     else:
         _print(content, out)
     if content.get("converged") is False:

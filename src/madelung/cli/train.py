@@ -58,7 +58,9 @@ whose settings a configuration file then holds.
 def train(
     dataset: str, out: Path, config: Path | None, resume: bool, quiet: bool, **changes: Any
 ) -> None:
+    from madelung.cli.files import list_dropped
     from madelung.data.dataset import open_dataset
+    from madelung.data.summary import without_value
     from madelung.training.settings import read_settings
     from madelung.training.trainer import Trainer
 
@@ -73,6 +75,8 @@ def train(
         folder=out / _STORE if trainer.speaks else None,
         progress=not quiet and trainer.speaks,
     )
+    if trainer.speaks:
+        list_dropped([*store.problems, *without_value(store, settings.target)])
     result = trainer.fit(store)
     if trainer.speaks:
         _print_summary(result)

@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-__all__ = ["plain", "whole_file", "write_json", "write_rows"]
+__all__ = ["json_text", "plain", "whole_file", "write_json", "write_rows"]
 
 
 @contextmanager
@@ -58,6 +56,9 @@ def _file_mode_mask() -> int:
 
 def plain(value: Any) -> Any:
     """Return what JSON can hold: lists for arrays, None for numbers that are not finite."""
+    # Here, so that commands that only show their help start without it.
+    import numpy as np
+
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
@@ -71,10 +72,33 @@ def plain(value: Any) -> Any:
     return value
 
 
+def json_text(
+    value: Any,
+    *,
+    indent: int | None = None,
+    ensure_ascii: bool = True,
+    sort_keys: bool = False,
+    separators: tuple[str, str] | None = None,
+) -> str:
+    """Return strict JSON, the only kind that Madelung writes: no NaN and no Infinity.
+
+    Parameters
+    ----------
+    value
+        What :func:`plain` takes; numbers that are not finite become null.
+    indent, ensure_ascii, sort_keys, separators
+        As for :func:`json.dumps`.
+    """
+    return json.dumps(
+        plain(value), indent=indent, ensure_ascii=ensure_ascii, sort_keys=sort_keys,
+        separators=separators, allow_nan=False,
+    )  # fmt: skip
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file that appears when it is whole."""
     with whole_file(path) as temporary:
-        text = json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n"
+        text = json_text(value, indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madelung.common.errors import MadelungError
+from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -143,5 +144,5 @@ def _changes(
 
 def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as they come back from a JSON file: tuples as lists."""
-    result: dict[str, Any] = json.loads(json.dumps(values))
+    result: dict[str, Any] = json.loads(json_text(values))
     return result

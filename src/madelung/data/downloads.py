@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import DatasetError
+from madelung.common.outputs import json_text
 from madelung.common.progress import Advance, watched
 from madelung.common.version import __version__
 
@@ -141,7 +142,7 @@ def _receive_once(address: str, partial: Path, offset: int, advance: Advance) ->
             start, total = 0, None if length is None else int(length)
         validator = _validator(response)
         _note(partial).write_text(
-            json.dumps({"address": address, "validator": validator}), encoding="utf-8"
+            json_text({"address": address, "validator": validator}), encoding="utf-8"
         )
         return _copy(response, partial, start, total, advance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from madelung.data.named import EXAMPLE_PREFIX, data_folder, is_name, named_data
 from madelung.data.records import SPLIT_PARTS
 from madelung.data.store import CrystalStore
 
-__all__ = ["summarise"]
+__all__ = ["summarise", "without_value"]
 
 
 def summarise(source: str) -> dict[str, Any]:
@@ -50,6 +51,26 @@ def summarise(source: str) -> dict[str, Any]:
     return _summary(store) | {"folder": str(store.folder) if lasts else None}
 
 
+def without_value(store: CrystalStore, targets: Sequence[str] = ()) -> list[str]:
+    """Name the crystals of a data set that have no value of any of some targets.
+
+    Parameters
+    ----------
+    store
+        The data set.
+    targets
+        Names of targets; the default target, or the only one, if there are none. A name that the
+        data set does not have is passed over.
+    """
+    default = store.default_target
+    chosen = targets or ([default] if default else store.target_names[:1])
+    known = [np.isfinite(store.values(name)) for name in chosen if name in store.target_names]
+    if not known:
+        return []
+    missing = np.flatnonzero(~np.logical_or.reduce(known))
+    return [f"{store.ids[int(row)]}: no value of {', '.join(chosen)}" for row in missing]
+
+
 def _summary(store: CrystalStore) -> dict[str, Any]:
     sizes = store.sizes
     return {
@@ -59,6 +80,7 @@ def _summary(store: CrystalStore) -> dict[str, Any]:
         "atoms": int(sizes.sum()),
         "largest": int(sizes.max()),
         "problems": len(store.problems),
+        "dropped": store.problems,
         "fingerprint": store.fingerprint,
         "default_target": store.default_target,
         "default_split": store.default_split,
@@ -76,6 +98,7 @@ def _target(store: CrystalStore, name: str) -> dict[str, Any]:
         "unit": described.unit,
         "description": described.description,
         "crystals": len(known),
+        "without_value": len(store) - len(known),
         "min": float(known.min()),
         "mean": float(known.mean()),
         "max": float(known.max()),

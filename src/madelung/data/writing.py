@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ import numpy as np
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import DatasetError
+from madelung.common.outputs import json_text
 from madelung.data.index import STORE_FILE, StoreIndex, is_store
 from madelung.data.records import DatasetInfo, Record
 from madelung.data.shards import ShardBuilder, ShardEntry
@@ -118,7 +118,7 @@ class StoreWriter:
             origin=origin,
             shards=tuple(self._shards),
         )
-        text = json.dumps(index.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        text = json_text(index.as_dict(), indent=1, ensure_ascii=False)
         with (self._folder / STORE_FILE).open("w", encoding="utf-8") as stream:
             stream.write(text + "\n")
             stream.flush()
@@ -229,7 +229,7 @@ def _update_hash(digest: Any, record: Record) -> None:
         np.zeros(0) if crystal.charges is None else crystal.charges.astype("<f8"),
     ]
     facts = [record.id, sorted(record.targets.items()), sorted(record.splits.items())]
-    digest.update(json.dumps([*facts, [array.shape for array in arrays]]).encode("utf-8"))
+    digest.update(json_text([*facts, [array.shape for array in arrays]]).encode("utf-8"))
     for array in arrays:
         digest.update(array.tobytes())
 

@@ -15,7 +15,6 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.version import __version__
 
 __all__ = ["FoldPredictions", "write_jarvis_submission", "write_matbench_submission"]
@@ -92,7 +91,7 @@ def write_matbench_submission(
     """
     content = _matbench_content(task, folds, algorithm, parameters)
     content["hash"] = _matbench_hash(content)
-    data = json.dumps(content, sort_keys=True).encode("utf-8")
+    data = json_text(content, sort_keys=True).encode("utf-8")
     with (
         whole_file(folder / "results.json.gz") as temporary,
         temporary.open("wb") as raw,
@@ -157,7 +156,7 @@ def _matbench_scores(fold: FoldPredictions) -> dict[str, float]:
 
 def _matbench_hash(content: Mapping[str, Any]) -> str:
     """Checksum by which matbench tells whether a file was changed: SHA-256 of the sorted JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
+    return hashlib.sha256(json_text(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def write_jarvis_submission(
@@ -224,4 +223,4 @@ def write_jarvis_submission(
 
 def _write_json(path: Path, content: Any) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

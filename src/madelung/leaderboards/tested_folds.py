@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.data.store import CrystalStore
 from madelung.leaderboards.submissions import (
     FoldPredictions,
@@ -235,4 +235,4 @@ def _write_predictions(path: Path, folds: Sequence[FoldPredictions]) -> None:
 
 def _write_json(path: Path, content: Any) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

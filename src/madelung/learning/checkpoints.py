@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from madelung.common.errors import TrainingError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 
 __all__ = [
     "CHECKPOINT_FILE",
@@ -142,8 +142,8 @@ def write_checkpoint(
     }
     header = {
         "format": str(_FORMAT),
-        "progress": json.dumps(asdict(progress)),
-        "run": json.dumps(run),
+        "progress": json_text(asdict(progress)),
+        "run": json_text(run),
     }
     try:
         with whole_file(folder / CHECKPOINT_FILE) as temporary:
@@ -179,7 +179,7 @@ def read_checkpoint(
             flat = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
         if int(header["format"]) > _FORMAT:
             raise TrainingError(f"{path}: written by a later version of Madelung; update it")
-        progress = Progress(**json.loads(header["progress"]))
+        progress = _progress(json.loads(header["progress"]))
         run = json.loads(header["run"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as problem:
         if isinstance(problem, TrainingError):
@@ -192,3 +192,14 @@ def read_checkpoint(
         part, own = name.split("/", 1)
         tensors.setdefault(part, {})[own] = value
     return tensors, progress, run
+
+
+def _progress(content: dict[str, Any]) -> Progress:
+    """Return what stands in a checkpoint; strict JSON has null for what is no number."""
+    if content["best_score"] is None:
+        content["best_score"] = float("inf")
+    content["history"] = [
+        {name: float("nan") if value is None else value for name, value in row.items()}
+        for row in content["history"]
+    ]
+    return Progress(**content)

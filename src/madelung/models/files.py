@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from madelung.common.errors import CrystalError, ModelError
-from madelung.crystals.checks import below_reading, crystal_error
+from madelung.common.errors import CrystalError
+from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.files import iterate
-from madelung.models.model import CrystalModel, Prediction
+from madelung.models.model import CrystalModel
+from madelung.models.prediction import Prediction
 
 __all__ = ["FilePrediction", "predict_files", "predict_items"]
 
@@ -132,7 +132,7 @@ def _predicted(
     threads: int,
 ) -> Iterator[FilePrediction]:
     usable = [item for _, item in waiting if isinstance(item, Crystal)]
-    predictions = iter(_predictions_or_problems(model, usable, target, threads))
+    predictions = iter(model.predict_each(usable, target=target, threads=threads))
     for file, item in waiting:
         if isinstance(item, CrystalError):
             yield FilePrediction(file, file, problem=item)
@@ -142,29 +142,3 @@ def _predicted(
             yield FilePrediction(file, file, problem=result)
         else:
             yield FilePrediction(file, item.source or file, item.formula, result)
-
-
-def _predictions_or_problems(
-    model: CrystalModel, crystals: list[Crystal], target: str | None, threads: int
-) -> list[Prediction | CrystalError]:
-    """Predict many crystals at once, or one by one where one of them fails."""
-    try:
-        predictions = model.predict(crystals, target=target, threads=threads)
-        return [_finite(*pair) for pair in zip(crystals, predictions, strict=True)]
-    except ModelError:
-        raise
-    except Exception as error:
-        if len(crystals) == 1:
-            return [below_reading(crystals[0], error)]
-    return [_predictions_or_problems(model, [one], target, threads)[0] for one in crystals]
-
-
-def _finite(crystal: Crystal, prediction: Prediction) -> Prediction | CrystalError:
-    numbers = (prediction.value, prediction.uncertainty, prediction.uncertainty_90)
-    if all(math.isfinite(number) for number in (*numbers, prediction.novelty)):
-        return prediction
-    return crystal_error(
-        crystal.source,
-        f"the prediction is not finite ({prediction.value} ± {prediction.uncertainty}): the "
-        "crystal is far outside of what the model knows; check its distances and its cell",
-    )

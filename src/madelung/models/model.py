@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from madelung.common.errors import ModelError
+from madelung.common.errors import CrystalError, CrystalWarning, ModelError
 from madelung.common.outputs import whole_file
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
-from madelung.crystals.reading.arguments import as_crystals
+from madelung.crystals.reading.arguments import each_as_crystal
 from madelung.inputs.build import NetworkInput, build_input
+from madelung.models.barrier import predictions_or_problems
 from madelung.models.card import CARD_FILE, CARD_FORMAT, ModelCard, TargetCard, read_card
 from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.networks import build_network
 from madelung.models.novelty import Novelty
+from madelung.models.prediction import Prediction
 from madelung.models.settings import readout_of
 from madelung.models.targets import TargetScale
 
@@ -32,38 +35,6 @@ WEIGHTS_FILE = "weights.safetensors"
 _CRYSTALS_IN_BATCH = 64
 # Atoms squared of the crystals of a batch; a larger crystal goes alone.
 _PAIRS_IN_BATCH = 200_000
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says about one crystal.
-
-    Parameters
-    ----------
-    target
-        Name of the quantity.
-    value
-        Predicted value.
-    unit
-        Unit of the value and of its uncertainty.
-    uncertainty
-        Half-width of the interval that holds the true value of 68 % of crystals like the
-        validation crystals.
-    uncertainty_90
-        The same for 90 %.
-    novelty
-        Distance from the training crystals; above one, the crystal is unusual.
-    warnings
-        Reasons to distrust the prediction.
-    """
-
-    target: str
-    value: float
-    unit: str
-    uncertainty: float
-    uncertainty_90: float
-    novelty: float
-    warnings: tuple[str, ...] = field(default=())
 
 
 class CrystalModel:
@@ -174,7 +145,14 @@ class CrystalModel:
                 tensors[f"network.{name}"] = tensors[f"network.{name}"].half()
         return tensors
 
-    def predict(self, crystals: Any, *, target: str | None = None, threads: int = 1) -> Any:
+    def predict(
+        self,
+        crystals: Any,
+        *,
+        target: str | None = None,
+        threads: int = 1,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Any:
         """Predict a property of crystals.
 
         Parameters
@@ -186,26 +164,75 @@ class CrystalModel:
             Which of the model's targets; its default if None.
         threads
             Threads for the complete sums.
+        on_error
+            Of several crystals, whether the first that cannot be used is an error, or is None in
+            the list, with a warning that names it.
 
         Returns
         -------
         Prediction or list of Prediction
-            One for one crystal, else a list in order.
+            One for one crystal, else a list in order. All numbers are finite.
 
         Raises
         ------
         CrystalError
-            If a crystal is not periodic in three directions or has no volume.
+            If a crystal cannot be used: it is not periodic in three directions, has no volume, or
+            its prediction is no finite number. Of several crystals it is called by its place.
+        ModelError
+            If the model has no such target.
+        ValueError
+            If ``on_error`` is neither.
+        """
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error is {on_error!r}; give 'raise' or 'skip'")
+        # What is known before any work is an error at once, whatever happens to crystals.
+        self._column(self.target if target is None else target)
+        members, single = each_as_crystal(crystals)
+        usable = [member for member in members if isinstance(member, Crystal)]
+        found = iter(self.predict_each(usable, target=target, threads=threads))
+        entries = [next(found) if isinstance(item, Crystal) else item for item in members]
+        for place, entry in enumerate(entries):
+            if isinstance(entry, CrystalError):
+                text = str(entry) if single else f"item {place}: {entry}"
+                if single or on_error == "raise":
+                    raise CrystalError(text) from None
+                warnings.warn(f"{text} (skipped)", CrystalWarning, stacklevel=2)
+        results = [None if isinstance(entry, CrystalError) else entry for entry in entries]
+        return results[0] if single else results
+
+    def predict_each(
+        self, crystals: Sequence[Crystal], *, target: str | None = None, threads: int = 1
+    ) -> list[Prediction | CrystalError]:
+        """Predict crystals, and say of each that cannot be predicted why.
+
+        Parameters
+        ----------
+        crystals
+            Crystals.
+        target, threads
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        list of Prediction or CrystalError
+            In order; the numbers of a prediction are finite.
+
+        Raises
+        ------
         ModelError
             If the model has no such target.
         """
-        members, single = as_crystals(crystals)
         column = self._column(self.target if target is None else target)
-        predictions: list[Prediction] = []
-        for group in _groups(members):
+
+        def predicted(group: list[Crystal]) -> list[Prediction]:
             outputs = self.evaluate(build_input(group, self.card.inputs, threads=threads))
-            predictions.extend(self._describe(group, outputs, column))
-        return predictions[0] if single else predictions
+            return list(self._describe(group, outputs, column))
+
+        return [
+            entry
+            for group in _groups(crystals)
+            for entry in predictions_or_problems(predicted, group)
+        ]
 
     def annotate(self, images: Any, *, target: str | None = None) -> list[Prediction]:
         """Write predictions into ASE ``Atoms``, so that files written by ASE keep them.

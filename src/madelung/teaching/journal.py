@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import json_text
 from madelung.common.resuming import require_same_job
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.reference.fingerprints import fingerprint_of_structures
@@ -116,7 +117,7 @@ class LabelJournal:
             ) from None
 
     def _write(self, content: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(content).encode("utf-8") + b"\n")
+        self._stream.write(json_text(content).encode("utf-8") + b"\n")
         self._stream.flush()
 
     def _unknown(self, teachers: Sequence[Teacher]) -> list[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.reference.configurations import Configuration
 
 __all__ = ["LARGEST_DEVIATION", "TeacherLabels", "compositions_of"]
@@ -229,7 +229,7 @@ class TeacherLabels:
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         with whole_file(path) as temporary:
             # One entry: the order of several is not the same in each process.
-            save_file(whole, temporary, metadata={"madelung": json.dumps(head)})
+            save_file(whole, temporary, metadata={"madelung": json_text(head)})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TeacherLabels:

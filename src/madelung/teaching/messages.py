@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import json_text
 from madelung.crystals.crystal import Crystal
 
 __all__ = ["Answer", "crystal_from_message", "message_of", "pack", "read_message", "unpack"]
@@ -77,7 +78,7 @@ def message_of(crystal: Crystal) -> bytes:
         "cell": pack(to_numpy(crystal.cell)),
         "pbc": [bool(value) for value in crystal.pbc],
     }
-    return json.dumps(content).encode("utf-8")
+    return json_text(content).encode("utf-8")
 
 
 def crystal_from_message(message: bytes) -> Any:

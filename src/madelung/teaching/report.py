@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.figures import save_figure
-from madelung.common.outputs import plain, whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import counted
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
@@ -103,7 +102,7 @@ def report_teachers(
     if mixture is not None:
         _write_table(out / "pseudo_labels.csv", _PSEUDO, _pseudo_rows(labels, mixture))
     with whole_file(out / "report.json") as temporary:
-        text = json.dumps(plain(results), indent=1, ensure_ascii=False)
+        text = json_text(results, indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     save_figure(plot_map(places, choice), out / "map.png")
     return TeacherReport(choice, mixture, results, out)

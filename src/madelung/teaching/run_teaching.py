@@ -13,7 +13,7 @@ from typing import Any
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.potential import NeuralForceField
@@ -122,7 +122,7 @@ def teach_networks(
             rows.append(row)
             pretrained = lesson.pretrained
     with whole_file(out / RESULTS) as temporary:
-        temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(rows, indent=1) + "\n", encoding="utf-8")
     tested = len(_task(configurations, labels, parts, fractions[0], settings.seed).test)
     save_figure(plot_learning_curves(rows, tested), out / "learning_curves.png")
     return TeachingResult(rows, out)
@@ -169,7 +169,7 @@ def _teach(
     force_field.save(place / POTENTIAL)
     comparison.write(place / "predictions.csv")
     with whole_file(place / RESULT) as temporary:
-        temporary.write_text(json.dumps(row) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(row) + "\n", encoding="utf-8")
     return row
 
 
@@ -210,7 +210,7 @@ def _require_same(
     path = out / "job.json"
     if not path.is_file():
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     defaults = default_settings(settings)

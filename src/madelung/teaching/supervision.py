@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.outputs import json_text
 from madelung.crystals.crystal import Crystal
 from madelung.teaching.messages import Answer, message_of, read_message
 from madelung.teaching.teachers import Teacher
@@ -98,7 +98,7 @@ class SupervisedTeacher:
             "time_limit": self._limits.time_limit,
             "start_limit": self._limits.start_limit,
         }
-        self._send(json.dumps(settings).encode("utf-8"), self._limits.start_limit)
+        self._send(json_text(settings).encode("utf-8"), self._limits.start_limit)
 
     def ask(self, crystal: Crystal) -> None:
         """Send a structure to a process that is ready."""

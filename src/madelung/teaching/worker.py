@@ -7,7 +7,6 @@ or end the process; nothing here relies on its manners.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from madelung.common.outputs import json_text
 from madelung.teaching.messages import Answer, crystal_from_message, read_message
 from madelung.teaching.teachers import Teacher
 
@@ -77,7 +77,7 @@ def main() -> None:
             calculator = teacher.calculator()
         except Exception as error:
             problem = text_of(error)
-        connection.send_bytes(json.dumps({"problem": problem}).encode("utf-8"))
+        connection.send_bytes(json_text({"problem": problem}).encode("utf-8"))
         while not problem:
             _limit(0)
             atoms = crystal_from_message(connection.recv_bytes())
@@ -85,7 +85,7 @@ def main() -> None:
             if not teacher.reusable:
                 calculator = teacher.calculator()
             answer = evaluate(calculator, atoms, settings["forces"])
-            connection.send_bytes(json.dumps(answer.as_object()).encode("utf-8"))
+            connection.send_bytes(json_text(answer.as_object()).encode("utf-8"))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 

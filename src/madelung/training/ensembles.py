@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from copy import deepcopy
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from madelung.common.errors import ModelError, TrainingError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.data.dataset import open_dataset
 from madelung.data.index import is_store
 from madelung.data.store import CrystalStore
@@ -291,7 +290,7 @@ def _conclude(
         "training": model.card.training,
     }
     with whole_file(out / RESULTS_FILE) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
     return EnsembleResult(model, errors, member_errors, out)
 
 

@@ -10,13 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from madelung.common.errors import CrystalError, PotentialError
+from madelung.crystals.checks import below_reading
 from madelung.data.store import CrystalStore
 from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.training.batches import BatchMaker, InputMemory
 from madelung.training.splits import Membership
 
-__all__ = ["ModelEvaluation", "TargetErrors", "evaluate_members", "target_errors"]
+__all__ = [
+    "ModelEvaluation",
+    "TargetErrors",
+    "evaluate_apart",
+    "evaluate_members",
+    "target_errors",
+]
 
 _RESAMPLES = 2000
 _PAIRS_IN_BATCH = 100_000
@@ -198,6 +206,58 @@ def evaluate_members(
             name: processes.add(torch.from_numpy(array)).cpu().numpy()
             for name, array in results.items()
         }
+    return ModelEvaluation(membership.targets, members, values[members], **results)
+
+
+def evaluate_apart(
+    model: CrystalModel, store: CrystalStore, membership: Membership, part: str
+) -> tuple[ModelEvaluation, dict[int, str]]:
+    """Predict as :func:`evaluate_members`, where a crystal that fails spoils no other.
+
+    Returns
+    -------
+    evaluation : ModelEvaluation
+        Its numbers are not finite in rows that have a problem.
+    problems : dict
+        By row, why the calculation failed or that it gave numbers that are not finite.
+    """
+    problems: dict[int, str] = {}
+    try:
+        found = evaluate_members(model, store, membership, part)
+    except (CrystalError, PotentialError, ArithmeticError, RuntimeError):
+        found = _one_by_one(model, store, membership, part, problems)
+    finite = np.isfinite(found.predictions) & np.isfinite(found.expected_errors)
+    for row in np.flatnonzero(~(finite.all(axis=1) & np.isfinite(found.novelty))):
+        problems.setdefault(int(row), "the prediction is not finite; check its distances and cell")
+    return found, problems
+
+
+def _one_by_one(
+    model: CrystalModel,
+    store: CrystalStore,
+    membership: Membership,
+    part: str,
+    problems: dict[int, str],
+) -> ModelEvaluation:
+    members, targets = membership.members(part), len(membership.targets)
+    values = membership.values_of(part)
+    maker = BatchMaker(store, values, model.card.inputs)
+    device = model.scale.mean.device
+    names = ("predictions", "expected_errors", "embeddings", "novelty")
+    shapes = ((targets,), (targets,), (model.card.network.features,), ())
+    results: dict[str, NDArray[Any]] = {
+        name: np.full((len(members), *shape), np.nan)
+        for name, shape in zip(names, shapes, strict=True)
+    }
+    for row, member in enumerate(members):
+        try:
+            outputs = model.evaluate(maker.make(members[row : row + 1]).graph.to(device))
+        except (CrystalError, PotentialError, ArithmeticError, RuntimeError) as error:
+            problems[row] = str(below_reading(store[int(member)].crystal, error))
+            continue
+        found = (outputs.values, outputs.errors, outputs.embedding, outputs.novelty)
+        for array, tensor in zip(results.values(), found, strict=True):
+            array[row] = tensor[0].double().cpu().numpy()
     return ModelEvaluation(membership.targets, members, values[members], **results)
 
 

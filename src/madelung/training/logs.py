@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.learning.checkpoints import Progress
 from madelung.training.preparation import Preparation
 from madelung.training.settings import TrainingSettings
@@ -60,7 +59,7 @@ class TrainingLog:
             return
         with whole_file(self._folder / SETTINGS_FILE) as temporary:
             content = self._settings.model_dump(mode="json")
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
         with ExitStack() as stack:
             self._board = _open_board(self._folder / TENSORBOARD_FOLDER, progress.epoch)
             if self._board is not None:

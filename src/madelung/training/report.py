@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import TrainingError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
+from madelung.crystals.crystal import Crystal
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.data.store import CrystalStore
 from madelung.models.model import CrystalModel
 from madelung.training.evaluation import (
     ModelEvaluation,
     TargetErrors,
-    evaluate_members,
+    evaluate_apart,
     target_errors,
 )
 from madelung.training.splits import Membership
@@ -53,6 +56,12 @@ class EvaluationReport:
         Whether the data set's part contains crystals that the model may have been trained on.
     part
         What was measured: "train", "val", "test", or "all" crystals.
+    seen_crystals
+        How many of these crystals are, by the card, training or validation crystals of the model.
+    problems
+        Why crystals of the part have no prediction, by their names; they count in no error.
+    column
+        Column of the data set that holds the target.
     """
 
     target: str
@@ -67,6 +76,9 @@ class EvaluationReport:
     published: dict[str, float]
     seen_in_training: bool
     part: str
+    seen_crystals: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+    column: str = ""
 
     def as_object(self) -> dict[str, Any]:
         """Return what stands in the JSON output."""
@@ -77,6 +89,9 @@ class EvaluationReport:
             "worst": self.worst,
             "published": self.published,
             "seen_in_training": self.seen_in_training,
+            "seen_crystals": self.seen_crystals,
+            "problems": self.problems,
+            "column": self.column,
         }
 
 
@@ -85,6 +100,7 @@ def evaluate_dataset(
     store: CrystalStore,
     *,
     target: str | None = None,
+    column: str | None = None,
     split: str | None = None,
     part: str = "test",
     threads: int | None = None,
@@ -98,7 +114,10 @@ def evaluate_dataset(
     store
         Crystals and targets.
     target
-        One of the model's targets; its default if None.
+        One of the model's targets; its default if None. What is none of them but a target of the
+        data set is taken as ``column``.
+    column
+        The data set's name of that target, if it is another one.
     split
         Named split; the one of the target if None and there is one.
     part
@@ -110,36 +129,74 @@ def evaluate_dataset(
     Raises
     ------
     TrainingError
-        If the target, split or part does not exist or has no known value.
+        If the target, column, split or part does not exist or has no known value, if the column
+        has another unit, or no crystal can be predicted.
     """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
-    name = model.target if target is None else target
-    if name not in store.target_names:
-        raise TrainingError(
-            f"the data set has no target {name!r}; it has {', '.join(store.target_names) or 'none'}"
-        )
-    membership, part = _membership(model, store, name, split, part)
-    evaluation = evaluate_members(model, store, membership, part)
+    name, column = _named(model, store, target, column)
+    membership, part = _membership(model, store, name, column, split, part)
+    evaluation, problems = evaluate_apart(model, store, membership, part)
     rows = evaluation.known(name)
     if len(rows) == 0:
-        raise TrainingError(f"no crystal of the part {part!r} has a value of {name!r}")
-    return _report(model, store, evaluation, rows, name, part)
+        raise TrainingError(f"no crystal of the part {part!r} has a value of {column!r}")
+    usable = np.array([row for row in rows if int(row) not in problems], dtype=np.int64)
+    if len(usable) == 0:
+        first = problems[int(rows[0])]
+        raise TrainingError(f"none of {len(rows)} crystals can be predicted; the first: {first}")
+    report = _report(model, store, evaluation, usable, name, column, part)
+    names = {store.ids[int(evaluation.indices[row])]: text for row, text in problems.items()}
+    return replace(report, problems=names)
+
+
+def _named(
+    model: CrystalModel, store: CrystalStore, target: str | None, column: str | None
+) -> tuple[str, str]:
+    """Return the model's target, and the data set's name for it."""
+    names = [card.name for card in model.card.targets]
+    known = ", ".join(store.target_names) or "none"
+    if target is not None and target not in names:
+        if column is not None or target not in store.target_names:
+            raise TrainingError(
+                f"the model {model.card.name!r} does not predict {target!r}; it predicts "
+                f"{', '.join(names)} (the data set's name of it is --column, of: {known})"
+            )
+        target, column = None, target
+    name = model.target if target is None else target
+    found = name if column is None else column
+    if found not in store.target_names:
+        raise TrainingError(
+            f"the data set has no target {found!r}; it has {known}; name the one that holds the "
+            f"model's {name!r} (--column)"
+        )
+    own = model.card.targets[names.index(name)].unit
+    given = next((item.unit for item in store.info.targets if item.name == found), "")
+    if own and given and own != given:
+        raise TrainingError(
+            f"the data set has {found!r} in {given}, and the model gives {name!r} in {own}; "
+            "compare it with a column in that unit (--column)"
+        )
+    return name, found
 
 
 def _membership(
-    model: CrystalModel, store: CrystalStore, target: str, split: str | None, part: str
+    model: CrystalModel,
+    store: CrystalStore,
+    target: str,
+    column: str,
+    split: str | None,
+    part: str,
 ) -> tuple[Membership, str]:
     """Values of one target in the model's columns, and their parts."""
     names = tuple(card.name for card in model.card.targets)
     values = np.full((len(store), len(names)), np.nan)
-    values[:, names.index(target)] = store.values(target)
+    values[:, names.index(target)] = store.values(column)
     if split is not None and split not in store.split_names:
         known = ", ".join(store.split_names) or "none"
         raise TrainingError(f"the data set has no split {split!r}; it has {known}")
-    candidates = (split, target, store.default_split, "split")
+    candidates = (split, column, store.default_split, "split")
     own = next((name for name in candidates if name in store.split_names), None)
     if own is None or part == "all":
         labels = np.full(values.shape, "test")
@@ -148,18 +205,46 @@ def _membership(
     return Membership(names, values, labels, (own,) * len(names)), part
 
 
+def _seen(model: CrystalModel, store: CrystalStore, target: str, crystals: Any) -> int:
+    """Return how many crystals the model has learnt from or was chosen by.
+
+    A card names its data set and its split, so that crystals are recognised in the same data set
+    and in a part of it that keeps its source and its splits.
+    """
+    training = model.card.training
+    # A sample of a data set says so after a comma.
+    source = store.info.source.split(",")[0]
+    same = store.fingerprint == training.get("fingerprint") or (
+        source != "" and source == training.get("source")
+    )
+    split = training.get("splits", {}).get(target)
+    if not same or split not in store.split_names:
+        return 0
+    labels = np.asarray(store.split(split))
+    seen = [row for row in crystals if labels[row] in ("train", "val")]
+    needed = training.get("holds_one_of")
+    if needed:
+        seen = [row for row in seen if _holds(store[int(row)].crystal, needed)]
+    return len(seen)
+
+
+def _holds(crystal: Crystal, symbols: Collection[str]) -> bool:
+    return any(ELEMENT_SYMBOLS[number] in symbols for number in crystal.species)
+
+
 def _report(
     model: CrystalModel,
     store: CrystalStore,
     evaluation: ModelEvaluation,
     rows: NDArray[np.int64],
     target: str,
+    column: str,
     part: str,
 ) -> EvaluationReport:
-    column = evaluation.targets.index(target)
-    card = model.card.targets[column]
-    truths, predictions = evaluation.truths[rows, column], evaluation.predictions[rows, column]
-    expected = evaluation.expected_errors[rows, column]
+    place = evaluation.targets.index(target)
+    card = model.card.targets[place]
+    truths, predictions = evaluation.truths[rows, place], evaluation.predictions[rows, place]
+    expected = evaluation.expected_errors[rows, place]
     ids = [store.ids[int(index)] for index in evaluation.indices[rows]]
     order = np.argsort(-np.abs(predictions - truths))[:_WORST]
     worst = [
@@ -172,6 +257,8 @@ def _report(
         }
         for row in order
     ]
+    seen = _seen(model, store, target, evaluation.indices[rows])
+    same = store.fingerprint == model.card.training.get("fingerprint")
     return EvaluationReport(
         target=target,
         unit=card.unit,
@@ -185,9 +272,10 @@ def _report(
         novelty=evaluation.novelty[rows],
         worst=worst,
         published=published_errors(target, ids),
-        seen_in_training=store.fingerprint == model.card.training.get("fingerprint")
-        and part == "train",
+        seen_in_training=seen > 0 or (same and part == "train"),
         part=part,
+        seen_crystals=seen,
+        column=column,
     )
 
 
@@ -234,7 +322,7 @@ def save_report(report: EvaluationReport, folder: Path) -> None:
 
     stem = f"evaluation-{report.target}"
     with whole_file(folder / f"{stem}.json") as temporary:
-        temporary.write_text(json.dumps(report.as_object(), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(report.as_object(), indent=2) + "\n", encoding="utf-8")
     with (
         whole_file(folder / f"{stem}.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,

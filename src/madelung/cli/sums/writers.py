@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.outputs import json_text
 from madelung.sums.electrostatics import Electrostatics
 from madelung.sums.files import FileSums
 from madelung.sums.names import NamedPotential
@@ -47,7 +47,7 @@ class JsonWriter:
         """Write one object; a crystal with a problem has the key ``error`` and no sums."""
         self._stream.write(self._separator)
         self._separator = ",\n"
-        text = json.dumps(_as_object(entry, self._potentials), ensure_ascii=False, allow_nan=False)
+        text = json_text(_as_object(entry, self._potentials), ensure_ascii=False)
         self._stream.write(text)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from madelung.common.errors import CrystalError
 from madelung.crystals.batch import CrystalBatch
 from madelung.crystals.crystal import Crystal
 
-__all__ = ["as_batch", "as_crystals"]
+__all__ = ["as_batch", "as_crystals", "each_as_crystal"]
 
 
 def as_batch(crystals: Any) -> tuple[CrystalBatch, bool]:
@@ -46,6 +46,23 @@ def as_crystals(crystals: Any) -> tuple[list[Crystal], bool]:
     CrystalError
         If an object is none of these, or one of them is no usable crystal.
     """
+    members, single = each_as_crystal(crystals)
+    usable = []
+    for index, item in enumerate(members):
+        if isinstance(item, CrystalError):
+            raise CrystalError(f"item {index}: {item}") from item
+        usable.append(item)
+    return usable, single
+
+
+def each_as_crystal(crystals: Any) -> tuple[list[Crystal | CrystalError], bool]:
+    """Turn the same into a list of crystals, and of what is wrong with items that are none.
+
+    Raises
+    ------
+    CrystalError
+        If there is one object, and it is no usable crystal.
+    """
     single = _as_crystal(crystals)
     if single is not None:
         return [single], True
@@ -53,12 +70,12 @@ def as_crystals(crystals: Any) -> tuple[list[Crystal], bool]:
         return list(crystals), False
     if not isinstance(crystals, Iterable):
         raise CrystalError(_not_a_crystal(crystals))
-    members = []
-    for index, item in enumerate(crystals):
-        crystal = _as_crystal(item)
-        if crystal is None:
-            raise CrystalError(f"item {index}: {_not_a_crystal(item)}")
-        members.append(crystal)
+    members: list[Crystal | CrystalError] = []
+    for item in crystals:
+        try:
+            members.append(_as_crystal(item) or CrystalError(_not_a_crystal(item)))
+        except CrystalError as problem:
+            members.append(problem)
     return members, False
 
 

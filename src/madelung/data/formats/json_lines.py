@@ -13,6 +13,7 @@ from typing import Any
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.outputs import json_text
 from madelung.common.text import bounded_lines, open_text
 from madelung.data.formats.values import crystal_from_lists, make_record, split_values
 from madelung.data.records import Record
@@ -71,7 +72,7 @@ def record_line(record: Record) -> str:
     content["targets"] = dict(record.targets)
     if record.splits:
         content["split"] = dict(record.splits)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return json_text(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _record(line: str, source: str, target_columns: Sequence[str] | None) -> Record:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import CrystalError, DatasetError
+from madelung.common.outputs import json_text
 from madelung.common.text import open_text, plain_stem
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.structure_json import json_builders
@@ -150,5 +150,5 @@ def _rows(
 
 def _structure(content: Any, source: str) -> Crystal:
     """Build a crystal with the reader of pymatgen's JSON files."""
-    text = content if isinstance(content, str) else json.dumps(content)
+    text = content if isinstance(content, str) else json_text(content)
     return json_builders(text, source)[0]()

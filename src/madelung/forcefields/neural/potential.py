@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.settings_files import problems_of
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import as_crystals
@@ -178,7 +177,7 @@ class NeuralForceField(ForceField):
             checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
         with whole_file(place / CARD_FILE) as temporary:
             content = {**self.as_object(), "weights_sha256": checksum}
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
         return place
 
     @classmethod

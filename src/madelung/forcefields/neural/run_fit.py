@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
 from madelung.forcefields.neural.energy import EnergyModel
@@ -255,4 +254,4 @@ def _write(
     comparison.write(out / "predictions.csv")
     save_figure(plot_parity(comparison), out / "parity.png")
     with whole_file(out / "results.json") as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(results, indent=1) + "\n", encoding="utf-8")

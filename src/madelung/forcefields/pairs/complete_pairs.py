@@ -5,7 +5,6 @@ The equations are those of docs/theory/pair-force-fields.md.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import CrystalError, ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.units import COULOMB_CONSTANT
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ATOMIC_NUMBERS, ELEMENT_SYMBOLS
@@ -167,7 +166,7 @@ class CompletePairs(ForceField):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the force field as JSON, which ``load_force_field`` reads."""
         with whole_file(path) as temporary:
-            text = json.dumps(self.as_object(), indent=2, ensure_ascii=False) + "\n"
+            text = json_text(self.as_object(), indent=2, ensure_ascii=False) + "\n"
             temporary.write_text(text, encoding="utf-8")
         return Path(path)
 

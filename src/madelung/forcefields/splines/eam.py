@@ -5,7 +5,6 @@ Daw and Baskes, Phys. Rev. B 29, 6443 (1984); Finnis and Sinclair, Phil. Mag. A 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.splines.core import (
     SplineForceField,
     compile_model,
@@ -148,7 +147,7 @@ class SplineEAM(SplineForceField):
             "comments": self.comments,
         }
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(content) + "\n")
+            temporary.write_text(json_text(content) + "\n")
 
     @classmethod
     def from_object(cls, content: Mapping[str, Any], source: str) -> Self:

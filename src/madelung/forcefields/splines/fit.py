@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.splines.eam import tabulated
@@ -89,7 +89,7 @@ class _State:
             "report": self.report,
         }
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+            temporary.write_text(json_text(content, indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> _State | None:
@@ -344,7 +344,7 @@ class _Job:
             "skipped": self.skipped,
         }
         with whole_file(self.folder / "report.json") as temporary:
-            temporary.write_text(json.dumps(report, indent=1) + "\n")
+            temporary.write_text(json_text(report, indent=1) + "\n")
         return fit
 
     def _merit(self, state: _State) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.reference.fingerprints import fingerprint_of
@@ -46,7 +46,7 @@ def take_folder(
     ForceFieldError
         If it is there and ``resume`` is not set, or another one is there.
     """
-    own = "" if initial is None else json.dumps(initial.as_object())
+    own = "" if initial is None else json_text(initial.as_object())
     others = {
         "fingerprint": fingerprint_of(configurations),
         "initial_weights": hashlib.sha256(own.encode("utf-8")).hexdigest() if own else "",
@@ -71,4 +71,4 @@ def take_folder(
         )
     for file, content in ((job, others), (path, asked["settings"])):
         with whole_file(file) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+            temporary.write_text(json_text(content, indent=1) + "\n")

@@ -6,7 +6,6 @@ Sci. 200, 110752 (2021). Equations 1 and 2 of docs/theory/spline-potentials.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.splines.core import SplineForceField, compile_model, symmetric_map
 from madelung.forcefields.splines.cubic import CubicSpline, Table
@@ -113,7 +112,7 @@ class SplineMEAM(SplineForceField):
     def save(self, path: str | PathLike[str]) -> None:
         """Write all functions as JSON."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(self.as_object(), indent=1) + "\n")
+            temporary.write_text(json_text(self.as_object(), indent=1) + "\n")
 
     @classmethod
     def from_object(cls, content: Mapping[str, Any], source: str) -> Self:

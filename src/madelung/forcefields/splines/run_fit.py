@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.figures import save_figure
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.configurations import SkippedConfigurations
 from madelung.forcefields.reference.plots import plot_parity
@@ -101,7 +100,7 @@ def run_meam_fit(
     }
     shifted.write(out / "predictions.csv")
     with whole_file(out / "results.json") as temporary:
-        temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        temporary.write_text(json_text(results, indent=1), encoding="utf-8")
     for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(shifted)}.items():
         save_figure(figure, out / f"{name}.png")
     return SplineMEAMFitResult(fit, shifted, results, out)

@@ -12,7 +12,7 @@ from typing import Any
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.interruption import Interruption
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.reference.configurations import SkippedConfigurations
@@ -124,7 +124,7 @@ def _save(
     equations.save(folder / _EQUATIONS)
     content = {"done": done, "problems": list(problems), "identity": identity}
     with whole_file(folder / _PROGRESS) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.write_text(json_text(content, indent=1), encoding="utf-8")
 
 
 def _join(total: NormalEquations, new: NormalEquations) -> None:

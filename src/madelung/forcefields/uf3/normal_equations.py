@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.uf3.basis import UF3Basis
 from madelung.forcefields.uf3.constraints import constrained_solution, inequalities
 from madelung.forcefields.uf3.regularisation import penalty_matrix
@@ -283,7 +283,7 @@ class NormalEquations:
             "groups": names,
             "settings": self.settings.model_dump(mode="json"),
         }
-        arrays: dict[str, Any] = {"header": np.array(json.dumps(header))}
+        arrays: dict[str, Any] = {"header": np.array(json_text(header))}
         for number, name in enumerate(names):
             for quantity, sums in self.groups[name].items():
                 label = f"{number}_{quantity}"

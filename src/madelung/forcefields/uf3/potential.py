@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.crystals.neighbours import find_neighbours
@@ -136,7 +135,7 @@ class UF3Potential(ForceField):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON that holds the same numbers exactly."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(self.as_object()) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(self.as_object()) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> UF3Potential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ import numpy as np
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_pages
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.plots import plot_parity
@@ -174,7 +173,7 @@ def _write(
         results["lammps"] = str(problem)
     comparison.write(out / "predictions.csv")
     with whole_file(out / RESULTS) as temporary:
-        temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        temporary.write_text(json_text(results, indent=1), encoding="utf-8")
 
 
 def _draw(

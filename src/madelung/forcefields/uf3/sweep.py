@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ import numpy as np
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
 from madelung.common.interruption import Interruption
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.reference.configurations import Configuration, SkippedConfigurations
@@ -249,5 +248,5 @@ def _write(out: Path, trials: Sequence[SweepTrial], configurations: int) -> None
     best = min(trials, key=lambda trial: trial.score)
     with whole_file(out / _BEST) as temporary:
         content = best.settings.model_dump(mode="json")
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.write_text(json_text(content, indent=1), encoding="utf-8")
     save_figure(plot_sweep(trials, configurations), out / _PICTURE)
