@@ -2,7 +2,7 @@
 mixture of their distributions (docs/theory/ensembles.md), on validation crystals.
 
     python -m benchmarks.models.ensemble_consensus DATASET \\
-        --models formation-energy energy-above-hull bulk-modulus
+        --models formation-energy jarvis-ehull-column bulk-modulus
 
 DATASET holds the crystals that the models were trained on, with their splits. Errors are mean
 absolute ones; the likelihood is that of a Laplace distribution with the value and the error that

@@ -265,7 +265,7 @@ def test_the_members_of_an_ensemble_keep_their_training_crystals(
 def test_shipped_ensembles_come_apart() -> None:
     """What their members agree on is the model; each has the graph that it was trained with."""
     crystal = md.example("TiO2")
-    for name in ("energy-above-hull", "bulk-modulus"):
+    for name in ("jarvis-ehull-column", "bulk-modulus"):
         model = md.load(name)
         members = read_members([name])
         assert len(members) == model.card.members > 1

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _SHOWN_DROPPED = 50
+_SUFFIXES = ("", ".json", ".csv", ".txt")
 
 EXAMPLE_PREFIX = "example:"
 """What stands before the name of a crystal that comes with the package."""
@@ -45,7 +46,12 @@ def choose_form(as_json: bool, as_csv: bool, output: Path | None) -> str:
     """Return the form of the output: "json", "csv" or "txt"."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    suffix = "" if output is None else output.suffix.lower()
+    suffix = "" if output is None or output.is_dir() else output.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise typer.BadParameter(
+            f"{output}: results are written as .json, .csv or .txt, or into a folder",
+            param_hint="--out",
+        )
     if as_json or (suffix == ".json" and not as_csv):
         return "json"
     return "csv" if as_csv or suffix == ".csv" else "txt"

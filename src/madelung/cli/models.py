@@ -61,19 +61,24 @@ def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
     from rich.table import Table
 
     table = Table()
-    table.add_column("model", no_wrap=True)
-    for name in ("predicts", "MAE on test crystals", "trained on"):
-        table.add_column(name)
+    for column in ("model", "MAE", "on crystals"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("predicts")
     for name, (card, wanted) in cards.items():
         target = next(item for item in card.targets if wanted in (None, item.name))
-        known = card.training["values"][target.name]["train"]
-        table.add_row(
-            name,
-            target.description or target.name,
-            _error(target),
-            f"{known:,} of {card.training['dataset']}",
-        )
-    Console().print(table)
+        errors, part = target.errors, "test"
+        if not errors:
+            errors, part = target.validation, "val."
+        mae = f"{errors['mae']:.3g} {target.unit}".strip() if errors else "not tested"
+        count = f"{errors['count']:,} {part}" if "count" in errors else ""
+        table.add_row(name, mae, count, target.description or target.name)
+    console = Console()
+    console.print(table)
+    console.print(
+        "MAE: mean absolute error on test crystals, or on validation crystals (val.) where none "
+        "were tested. 'madelung models NAME' shows a model's card.",
+        highlight=False,
+    )
 
 
 def _print_card(card: ModelCard) -> None:
@@ -104,8 +109,9 @@ def _print_card(card: ModelCard) -> None:
 
 
 def _error(target: TargetCard) -> str:
-    if not target.errors:
+    errors = target.errors or target.validation
+    if "mae_interval" not in errors:
         return "not tested"
-    low, high = target.errors["mae_interval"]
-    mae = f"{target.errors['mae']:.4g} {target.unit}".strip()
-    return f"{mae} ({low:.4g} to {high:.4g})"
+    low, high = errors["mae_interval"]
+    mae = f"{errors['mae']:.4g} {target.unit}".strip()
+    return f"{mae} ({low:.4g} to {high:.4g})" + ("" if target.errors else ", validation")

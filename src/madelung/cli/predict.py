@@ -11,6 +11,7 @@ import typer
 from madelung.cli import options
 from madelung.cli.options import single_command
 from madelung.common.outputs import json_text
+from madelung.models.shipped import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from madelung.models.files import FilePrediction
@@ -31,7 +32,10 @@ crystals. A warning says where a crystal is unlike those that the model was trai
 
   madelung predict folder/ --model run --csv --out predictions.csv
 """
-_COLUMNS = ("file", "formula", "value", "unit", "uncertainty", "warnings")
+_COLUMNS = (
+    "file", "formula", "target", "value", "unit", "uncertainty", "uncertainty_90", "novelty",
+    "shown_value", "shown_unit", "low_90", "high_90", "warnings",
+)  # fmt: skip
 
 ModelName = Annotated[
     str,
@@ -46,7 +50,7 @@ ModelName = Annotated[
 
 def predict(
     files: options.CrystalFiles,
-    model: ModelName = "formation-energy",
+    model: ModelName = DEFAULT_MODEL,
     target: options.ModelTarget = None,
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,
@@ -153,6 +157,10 @@ def _as_object(name: str, entry: FilePrediction) -> dict[str, Any]:
         "uncertainty": prediction.uncertainty,
         "uncertainty_90": prediction.uncertainty_90,
         "novelty": prediction.novelty,
+        "shown_value": prediction.shown.value,
+        "shown_unit": prediction.shown.unit,
+        "low_90": prediction.shown.low_90,
+        "high_90": prediction.shown.high_90,
         "warnings": list(prediction.warnings),
     }
 
@@ -160,8 +168,5 @@ def _as_object(name: str, entry: FilePrediction) -> dict[str, Any]:
 def _as_line(name: str, entry: FilePrediction) -> str:
     prediction = entry.prediction
     assert prediction is not None
-    text = (
-        f"{name}  {entry.formula}  {prediction.target} = {prediction.value:.4g} "
-        f"± {prediction.uncertainty:.2g} {prediction.unit}"
-    )
+    text = f"{name}  {entry.formula}  {prediction}"
     return text + "".join(f"\n  warning: {warning}" for warning in prediction.warnings)

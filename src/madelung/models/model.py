@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from madelung.common.errors import CrystalError, CrystalWarning, ModelError
 from madelung.common.outputs import whole_file
 from madelung.crystals.crystal import Crystal
-from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.crystals.reading.arguments import each_as_crystal
 from madelung.inputs.build import NetworkInput, build_input
 from madelung.models.barrier import predictions_or_problems
 from madelung.models.card import CARD_FILE, CARD_FORMAT, ModelCard, TargetCard, read_card
-from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.doubts import card_warnings
 from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.networks import build_network
 from madelung.models.novelty import Novelty
@@ -294,16 +293,11 @@ class CrystalModel:
                 uncertainty_90=card.factor_90 * error,
                 novelty=novelty,
                 warnings=(*crystal.warnings, *self._warnings(crystal, novelty)),
+                description=card.description,
             )
 
     def _warnings(self, crystal: Crystal, novelty: float) -> Iterable[str]:
-        symbols = {number: ELEMENT_SYMBOLS[number] for number in crystal.species}
-        unseen = [symbol for symbol in symbols.values() if not self.card.elements.get(symbol)]
-        if unseen:
-            yield f"elements never seen in training: {', '.join(unseen)}"
-        heavy = [symbol for number, symbol in symbols.items() if number > KNOWN_ELEMENTS]
-        if heavy:
-            yield f"elements without features: {', '.join(heavy)}"
+        yield from card_warnings(self.card, crystal)
         if novelty > 1.0:
             yield f"unlike the training crystals: distance {novelty:.2f} of the usual limit"
 

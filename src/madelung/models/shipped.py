@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,14 @@ from madelung.models.card import CARD_FILE
 if TYPE_CHECKING:
     from madelung.models.model import CrystalModel
 
-__all__ = ["SHIPPED_MODELS", "ShippedModel", "load", "model_folder"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "FORMER_NAMES",
+    "SHIPPED_MODELS",
+    "ShippedModel",
+    "load",
+    "model_folder",
+]
 
 _PACKAGE = "madelung_models"
 
@@ -44,7 +52,7 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("total-energy", "sumnet-energies", "optb88vdw_total_energy"),
     ShippedModel("band-gap", "sumnet-energies", "optb88vdw_bandgap"),
     ShippedModel("mbj-band-gap", "sumnet-mbj", "mbj_bandgap"),
-    ShippedModel("energy-above-hull", "sumnet-hull", "ehull"),
+    ShippedModel("jarvis-ehull-column", "sumnet-hull", "ehull"),
     ShippedModel("bulk-modulus", "sumnet-elastic", "bulk_modulus_kv"),
     ShippedModel("shear-modulus", "sumnet-elastic", "shear_modulus_gv"),
     ShippedModel("phonon-frequency", "sumnet-phonons", "last_phdos_peak"),
@@ -54,6 +62,13 @@ SHIPPED_MODELS: tuple[ShippedModel, ...] = (
     ShippedModel("mp-shear-modulus", "sumnet-mp", "log10_G_VRH"),
 )
 """All of them; several names may share the weights of one network."""
+
+DEFAULT_MODEL = "mp-formation-energy"
+"""What predicts where no model is named: it has learnt from crystals of all elements, with and
+without anions."""
+
+FORMER_NAMES = {"energy-above-hull": "jarvis-ehull-column"}
+"""Present names of models by names that they had, which still work."""
 
 
 def model_folder(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
@@ -69,6 +84,15 @@ def model_folder(name: str | os.PathLike[str]) -> tuple[Path, str | None]:
     ModelError
         If there is neither, or the package with the shipped models is not installed.
     """
+    present = FORMER_NAMES.get(str(name))
+    if present is not None:
+        warnings.warn(
+            f"the model {str(name)!r} is now called {present!r}, which is what it is; use that, "
+            "the old name will go",
+            FutureWarning,
+            stacklevel=3,
+        )
+        name = present
     for model in SHIPPED_MODELS:
         if model.name == name:
             return _shipped_folder(model), model.target

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from madelung.common.arrays import is_tensor
 from madelung.common.errors import PotentialError, ToleranceWarning
+from madelung.common.html import html_table
 from madelung.crystals.batch import CrystalBatch
 from madelung.crystals.reading.arguments import as_batch
 from madelung.sums.base import Combination, Potential, as_combination, scalar_value
 from madelung.sums.executors import choose_executor
+from madelung.sums.formatting import bound_text
 from madelung.sums.request import SumOutcome, SumRequest
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CompleteSums:
     """Complete lattice sums of one crystal or of many.
 
@@ -69,6 +71,28 @@ class CompleteSums:
     def __len__(self) -> int:
         """Return the number of crystals."""
         return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        """Return a line with what was summed and the largest certificate."""
+        atoms = np.sqrt(np.diff(self.offsets)).round().astype(int)
+        what = f"{atoms[0]} atoms" if self.single else f"{len(self)} crystals"
+        names = ", ".join(map(repr, self.potentials))
+        return f"CompleteSums({what}; {names}; errors up to {self._largest_error})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                repr(potential),
+                f"errors up to {bound_text(float(bounds.max()))}" if len(self) else "",
+            )
+            for potential, bounds in zip(self.potentials, self.certificates.T, strict=True)
+        ]
+        atoms = int(np.sqrt(np.diff(self.offsets)).round().sum())
+        return html_table(rows, f"complete sums, crystals: {len(self)}, atoms: {atoms}")
+
+    @property
+    def _largest_error(self) -> str:
+        return bound_text(float(self.certificates.max(initial=0.0)))
 
     @cached_property
     def values(self) -> Any:

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
+from madelung.common.html import html_table
 from madelung.common.units import COULOMB_CONSTANT
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.distances import shortest_distances
 from madelung.crystals.reading.arguments import as_crystals
+from madelung.sums.formatting import value_text
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -42,7 +44,7 @@ _WHOLE = 1e-9
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Electrostatics:
     """Electrostatics of point charges on the sites of a crystal.
 
@@ -86,6 +88,23 @@ class Electrostatics:
     madelung_certificate: float | None
     unit_charge: float
     formula_units: int
+
+    def __repr__(self) -> str:
+        """Return a line with the energy and the Madelung constant."""
+        return f"Electrostatics({'; '.join(f'{name} {text}' for name, text in self._rows())})"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows(), "electrostatics")
+
+    def _rows(self) -> list[tuple[str, str]]:
+        energy = value_text(self.energy, self.energy_certificate)
+        rows = [("sites", str(len(self.charges))), ("energy", f"{energy} eV")]
+        if not self.is_neutral:
+            rows.append(("net charge", f"{self.net_charge:g} e"))
+        if self.madelung_constant is not None and self.madelung_certificate is not None:
+            constant = value_text(self.madelung_constant, self.madelung_certificate)
+            rows.append(("Madelung constant", constant))
+        return rows
 
     @property
     def is_neutral(self) -> bool:

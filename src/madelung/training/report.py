@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -15,9 +14,8 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import TrainingError
 from madelung.common.outputs import json_text, whole_file
-from madelung.crystals.crystal import Crystal
-from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.data.store import CrystalStore
+from madelung.models.doubts import lacks_needed_elements
 from madelung.models.model import CrystalModel
 from madelung.training.evaluation import (
     ModelEvaluation,
@@ -222,14 +220,7 @@ def _seen(model: CrystalModel, store: CrystalStore, target: str, crystals: Any) 
         return 0
     labels = np.asarray(store.split(split))
     seen = [row for row in crystals if labels[row] in ("train", "val")]
-    needed = training.get("holds_one_of")
-    if needed:
-        seen = [row for row in seen if _holds(store[int(row)].crystal, needed)]
-    return len(seen)
-
-
-def _holds(crystal: Crystal, symbols: Collection[str]) -> bool:
-    return any(ELEMENT_SYMBOLS[number] in symbols for number in crystal.species)
+    return sum(not lacks_needed_elements(model.card, store[int(row)].crystal) for row in seen)
 
 
 def _report(
