@@ -55,7 +55,9 @@ def benchmark(
     initial: Annotated[str | None, options.setting(_SETTINGS["initial"])] = None,
     seed: Annotated[int | None, options.setting(_SETTINGS["seed"])] = None,
     epochs: Annotated[int | None, options.setting(_SETTINGS["epochs"])] = None,
-    threads: Annotated[int | None, options.setting(_SETTINGS["threads"])] = None,
+    threads: Annotated[
+        int | None, options.setting(_SETTINGS["threads"], callback=options.bounded)
+    ] = None,
     device: Annotated[str | None, options.setting(_SETTINGS["device"])] = None,
     quiet: options.Quiet = False,
     list_tasks: Annotated[bool, typer.Option("--list", help="List the tasks.")] = False,

@@ -50,6 +50,8 @@ __all__ = [
     "TestShare",
     "Threads",
     "Tolerance",
+    "Workers",
+    "bounded",
     "setting",
     "single_command",
 ]
@@ -203,14 +205,45 @@ MaxAtoms = Annotated[
 ]
 Executor = Annotated[ExecutorName, typer.Option(help="What does the sums.")]
 _THREADS_HELP = "Threads to use."
+
+
+def bounded(value: int | None) -> int | None:
+    """Refuse numbers of threads or processes that would only get in each other's way."""
+    from madelung.common.machine import available_cores, most_threads
+
+    if value is not None and value > most_threads():
+        raise typer.BadParameter(
+            f"{value} are too many for {available_cores()} cores; give at most {most_threads()}"
+        )
+    return value
+
+
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="NUMBER", help=_THREADS_HELP, show_default="all cores"),
+    typer.Option(
+        min=1, metavar="NUMBER", help=_THREADS_HELP, show_default="all cores", callback=bounded
+    ),
 ]
-FewThreads = Annotated[int, typer.Option(min=1, metavar="NUMBER", help=_THREADS_HELP)]
+FewThreads = Annotated[
+    int, typer.Option(min=1, metavar="NUMBER", help=_THREADS_HELP, callback=bounded)
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="NUMBER",
+        help="Processes to use, for many crystals; they share the threads.",
+        callback=bounded,
+    ),
+]
 
 
-def setting(field: FieldInfo, *names: str, metavar: str | None = None) -> Any:
+def setting(
+    field: FieldInfo,
+    *names: str,
+    metavar: str | None = None,
+    callback: Callable[[Any], Any] | None = None,
+) -> Any:
     """Return the option of a setting: its help is what the setting's field says of it.
 
     The option has no default of its own, so that a configuration file keeps its say.
@@ -219,7 +252,7 @@ def setting(field: FieldInfo, *names: str, metavar: str | None = None) -> Any:
     ----------
     field
         Of the settings.
-    names, metavar
+    names, metavar, callback
         Of the option, where they do not follow from the name of the parameter.
     """
     default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -228,8 +261,9 @@ def setting(field: FieldInfo, *names: str, metavar: str | None = None) -> Any:
     if shown not in (None, ""):
         text += f" [dim]\\[default: {shown}][/dim]"
     return typer.Option(
-        *names, help=text, metavar=metavar, show_default=False, rich_help_panel=SETTINGS
-    )
+        *names, help=text, metavar=metavar, show_default=False, rich_help_panel=SETTINGS,
+        callback=callback,
+    )  # fmt: skip
 
 
 def single_command(function: Callable[..., Any]) -> typer.Typer:

@@ -30,7 +30,7 @@ crystals. A warning says where a crystal is unlike those that the model was trai
 
   madelung predict example:TiO2 --model band-gap --json
 
-  madelung predict folder/ --model run --csv --out predictions.csv
+  madelung predict folder/ --model run --csv --out predictions.csv --workers 2
 """
 _COLUMNS = (
     "file", "formula", "target", "value", "unit", "uncertainty", "uncertainty_90", "novelty",
@@ -60,14 +60,16 @@ def predict(
     strict: options.Strict = False,
     max_atoms: options.MaxAtoms = 2000,
     threads: options.Threads = None,
+    workers: options.Workers = 1,
 ) -> None:
     from madelung.cli.files import choose_form, example_paths, open_output, with_progress
-    from madelung.common.machine import available_cores
+    from madelung.common.machine import available_cores, torch_threads
     from madelung.data.crystal_files import find_sources, iterate_sources
     from madelung.models.files import predict_items
     from madelung.models.shipped import load
 
     form = choose_form(as_json, as_csv, out)
+    threads = threads or available_cores()
     loaded = load(model, target=target)
     examples = example_paths(files)
     given = {str(path): name for name, path in examples.items()}
@@ -76,9 +78,10 @@ def predict(
         loaded,
         iterate_sources(paths, format=format, every=every),
         max_atoms=max_atoms,
-        threads=threads or available_cores(),
+        threads=threads,
+        workers=workers,
     )
-    with open_output(out, form, "predictions") as stream:
+    with torch_threads(threads), open_output(out, form, "predictions") as stream:
         report = _PredictionOutput(form, stream, given)
         for entry in with_progress(entries, len(paths), quiet=stream is sys.stdout):
             if entry.problem is not None and strict:

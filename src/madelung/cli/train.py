@@ -172,7 +172,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     if name == "architecture":
         field = copy(field)
         field.description = f"{(field.description or '').rstrip('.')}: {ARCHITECTURES.listed}."
-    annotation = Annotated[kind | None, options.setting(field)]
+    callback = options.bounded if name == "threads" else None
+    annotation = Annotated[kind | None, options.setting(field, callback=callback)]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["available_cores"]
+__all__ = ["available_cores", "most_threads", "torch_threads"]
+
+_MOST_OF_A_CORE = 4
 
 
 def available_cores() -> int:
@@ -12,3 +16,21 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_threads() -> int:
+    """Return how many threads or processes may be asked for: more only get in each other's way."""
+    return _MOST_OF_A_CORE * available_cores()
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let PyTorch use this many threads for a while."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from madelung.common.errors import CrystalError
@@ -13,10 +14,13 @@ from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.files import iterate
 from madelung.models.model import CrystalModel
 from madelung.models.prediction import Prediction
+from madelung.models.workers import in_order
 
 __all__ = ["FilePrediction", "predict_files", "predict_items"]
 
 _CRYSTALS_IN_BATCH = 64
+# Of several processes each gets few at a time, so that all end at nearly the same time.
+_CRYSTALS_OF_WORKER = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,7 @@ def predict_files(
     format: str | None = None,
     max_atoms: int = 2000,
     threads: int = 1,
+    workers: int = 1,
 ) -> Iterator[FilePrediction]:
     """Predict a property of the crystals of many files, in order and with bounded memory.
 
@@ -71,7 +76,10 @@ def predict_files(
     max_atoms
         Crystals with more atoms are refused: the sums of n atoms take n² numbers.
     threads
-        Threads for the complete sums.
+        Threads for the complete sums; with several processes, of all of them together.
+    workers
+        Processes that predict. With more than one, a script has to keep its work under
+        ``if __name__ == "__main__":``, as for all of Python's processes.
 
     Yields
     ------
@@ -79,7 +87,9 @@ def predict_files(
         One for each crystal, and one for each file or crystal that cannot be used.
     """
     items = iterate(paths, format=format, every=every)
-    return predict_items(model, items, target=target, max_atoms=max_atoms, threads=threads)
+    return predict_items(
+        model, items, target=target, max_atoms=max_atoms, threads=threads, workers=workers
+    )
 
 
 def predict_items(
@@ -89,6 +99,7 @@ def predict_items(
     target: str | None = None,
     max_atoms: int = 2000,
     threads: int = 1,
+    workers: int = 1,
 ) -> Iterator[FilePrediction]:
     """Predict a property of crystals that were read already.
 
@@ -98,16 +109,33 @@ def predict_items(
         The model.
     items
         Each crystal, or why there is none, with the name of its file.
-    target, max_atoms, threads
+    target, max_atoms, threads, workers
         As for :func:`predict_files`.
     """
+    own = max(threads // workers, 1)
+    work = partial(_predicted, model, target=target, threads=own)
+    size = _CRYSTALS_IN_BATCH if workers == 1 else _CRYSTALS_OF_WORKER
+    pieces = _pieces(items, max_atoms, size)
+    done: Iterator[list[FilePrediction]] = map(work, pieces)
+    if workers > 1:
+        done = in_order(work, pieces, workers=workers, threads=own)
+    for entries in done:
+        yield from entries
+
+
+def _pieces(
+    items: Iterable[tuple[str | os.PathLike[str], Crystal | CrystalError]],
+    max_atoms: int,
+    size: int,
+) -> Iterator[list[tuple[str, Crystal | CrystalError]]]:
     waiting: list[tuple[str, Crystal | CrystalError]] = []
     for path, item in items:
         waiting.append((str(path), _checked(item, max_atoms)))
-        if len(waiting) == _CRYSTALS_IN_BATCH:
-            yield from _predicted(model, waiting, target, threads)
+        if len(waiting) == size:
+            yield waiting
             waiting = []
-    yield from _predicted(model, waiting, target, threads)
+    if waiting:
+        yield waiting
 
 
 def _checked(item: Crystal | CrystalError, max_atoms: int) -> Crystal | CrystalError:
@@ -128,17 +156,20 @@ def _checked(item: Crystal | CrystalError, max_atoms: int) -> Crystal | CrystalE
 def _predicted(
     model: CrystalModel,
     waiting: list[tuple[str, Crystal | CrystalError]],
+    *,
     target: str | None,
     threads: int,
-) -> Iterator[FilePrediction]:
+) -> list[FilePrediction]:
     usable = [item for _, item in waiting if isinstance(item, Crystal)]
     predictions = iter(model.predict_each(usable, target=target, threads=threads))
+    entries = []
     for file, item in waiting:
         if isinstance(item, CrystalError):
-            yield FilePrediction(file, file, problem=item)
+            entries.append(FilePrediction(file, file, problem=item))
             continue
         result = next(predictions)
         if isinstance(result, CrystalError):
-            yield FilePrediction(file, file, problem=result)
+            entries.append(FilePrediction(file, file, problem=result))
         else:
-            yield FilePrediction(file, item.source or file, item.formula, result)
+            entries.append(FilePrediction(file, item.source or file, item.formula, result))
+    return entries

@@ -54,7 +54,9 @@ def splines(
     cutoff: Annotated[float | None, options.setting(_SETTINGS["cutoff"])] = None,
     starts: Annotated[int | None, options.setting(_SETTINGS["starts"])] = None,
     iterations: Annotated[int | None, options.setting(_SETTINGS["iterations"])] = None,
-    threads: Annotated[int | None, options.setting(_SETTINGS["threads"])] = None,
+    threads: Annotated[
+        int | None, options.setting(_SETTINGS["threads"], callback=options.bounded)
+    ] = None,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:

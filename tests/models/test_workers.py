@@ -1,0 +1,91 @@
+"""Threads and processes: as many as asked for, within bounds, and the same results."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from madelung.cli import app
+from madelung.common.errors import ModelError
+from madelung.common.machine import most_threads, torch_threads
+from madelung.crystals.examples import EXAMPLE_NAMES, example_path
+from madelung.models.workers import in_order
+
+
+def predicted(folder: Path, *options: str) -> list[dict[str, str]]:
+    result = CliRunner().invoke(app, ["predict", str(folder), "--csv", *options])
+    assert result.exit_code == 0, result.output
+    return list(csv.DictReader(result.stdout.splitlines()))
+
+
+@pytest.mark.slow
+def test_processes_predict_the_same_in_order(tmp_path: Path) -> None:
+    for index in range(40):
+        name = EXAMPLE_NAMES[index % len(EXAMPLE_NAMES)]
+        (tmp_path / f"{index:03}.cif").write_bytes(example_path(name).read_bytes())
+    (tmp_path / "017.cif").write_text("", encoding="utf-8")
+    alone = predicted(tmp_path, "--threads", "1")
+    together = predicted(tmp_path, "--threads", "2", "--workers", "2")
+    assert [row["file"] for row in together] == [row["file"] for row in alone]
+    assert [bool(row["error"]) for row in together] == [index == 17 for index in range(40)]
+    for first, second in zip(alone, together, strict=True):
+        if not first["error"]:
+            assert float(second["value"]) == pytest.approx(float(first["value"]), abs=1e-5)
+
+
+def threads_and_number(number: int) -> tuple[int, int]:
+    if number < 0:
+        raise SystemExit(3)
+    return torch.get_num_threads(), number
+
+
+def numbers(read: list[int]) -> Iterator[int]:
+    for number in range(12):
+        read.append(number)
+        yield number
+
+
+@pytest.mark.slow
+def test_processes_are_given_no_more_than_they_need() -> None:
+    read: list[int] = []
+    results = in_order(threads_and_number, numbers(read), workers=1, threads=1)
+    assert next(results) == (1, 0)
+    assert len(read) < 6
+    assert list(results) == [(1, number) for number in range(1, 12)]
+
+
+def end(number: int) -> int:
+    import os
+
+    os._exit(number)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_is_one_error() -> None:
+    with pytest.raises(ModelError, match="--workers"):
+        list(in_order(end, [3], workers=1, threads=1))
+
+
+def test_threads_hold_for_pytorch_and_no_longer() -> None:
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "example:NaCl", "--threads"],
+        ["predict", "example:NaCl", "--workers"],
+        ["sums", "example:NaCl", "--threads"],
+        ["train", "example:jarvis", "--out", "run", "--threads"],
+    ],
+)
+def test_numbers_are_bounded(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, [*arguments, str(most_threads() + 1)])
+    assert result.exit_code == 2 and "too many" in result.output
+    assert f"at most {most_threads()}" in " ".join(result.output.split())
