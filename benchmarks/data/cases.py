@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks.support.records import ROOT, versions
 
 CASES = ROOT / "tests" / "crystals" / "cases"
+FORCE_FIELDS = ROOT / "tests" / "forcefields" / "cases"
 RESULTS = ROOT / "benchmarks" / "results" / "cases" / "run.json"
 SECONDS = 30.0
 
@@ -64,10 +65,33 @@ def hostile_case(path: Path, right: dict[str, Any]) -> str | None:
     return _judged_refusal(str(result.problem), right)
 
 
-# Each kind with its folders and its judge; force fields join with a line here.
+def reference_case(path: Path, right: dict[str, Any]) -> str | None:
+    """Read reference data of a force field; return what is wrong, or None."""
+    from madelung.forcefields.reference.configurations import (
+        SkippedConfigurations,
+        read_configurations,
+    )
+
+    skipped = SkippedConfigurations()
+    found = list(read_configurations(path, **right.get("keys", {}), on_problem=skipped))
+    if len(found) != right["count"]:
+        return f"{len(found)} frames are read, not {right['count']}"
+    if right.get("problem", "") not in skipped.summary():
+        return f"another problem: {skipped.summary()}"
+    if "energy" in right and found[0].energy != right["energy"]:
+        return f"an energy of {found[0].energy}"
+    if "ids" in right and [item.id for item in found] != right["ids"]:
+        return f"the ids {[item.id for item in found]}"
+    if "weights" in right and [list(item.weights) for item in found] != right["weights"]:
+        return "other weights"
+    return None
+
+
+# Each kind with its folders and its judge.
 KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path, dict[str, Any]], str | None]]] = {
     "crystals": (("failing", "passing"), crystal_case),
     "hostile": (("hostile",), hostile_case),
+    "forcefields": (("reference data",), reference_case),
 }
 
 
@@ -106,12 +130,15 @@ def main() -> None:
     parser.add_argument("--name", default="now", help="name of the run in the record")
     arguments = parser.parse_args()
     expected = json.loads((arguments.folder / "expected.json").read_text("utf-8"))
+    own = json.loads((FORCE_FIELDS / "expected.json").read_text("utf-8"))
+    expected["reference data"] = own["reference data"]
     counts: dict[str, Any] = {}
     for kind, (folders, judge) in KINDS.items():
         wrong = {}
         cases = [(folder, name) for folder in folders for name in expected.get(folder, {})]
         for folder, name in cases:
-            problem = judged(judge, arguments.folder / folder / name, expected[folder][name])
+            place = FORCE_FIELDS if kind == "forcefields" else arguments.folder / folder
+            problem = judged(judge, place / name, expected[folder][name])
             if problem is not None:
                 wrong[name] = problem.replace(f"{arguments.folder}/", "")
                 print(f"{kind}/{name}: {wrong[name]}")

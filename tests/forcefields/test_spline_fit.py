@@ -269,7 +269,7 @@ def test_wrong_settings_and_data_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValidationError):
             SplineMEAMSettings.model_validate({"elements": ("Cu",), "cutoff": 4.0, **wrong})
-    with pytest.raises(ForceFieldError, match="at least two configurations"):
+    with pytest.raises(ForceFieldError, match="a configuration with an energy or forces"):
         fit_spline_meam([], QUICK, tmp_path)
 
 

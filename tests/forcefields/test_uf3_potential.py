@@ -235,7 +235,8 @@ def test_files_give_the_same_numbers_back(uneven: bool, tmp_path: Path) -> None:
     potential.metadata["made by"] = "a test"
     potential.save(tmp_path / "potential.json")
     write_lammps(potential, tmp_path / "potential.uf3")
-    spacing = (tmp_path / "potential.uf3").read_text().splitlines()[1].split()[-1]
+    lines = (tmp_path / "potential.uf3").read_text().splitlines()
+    spacing = next(line for line in lines if line.startswith("2B")).split()[-1]
     assert spacing == ("nk" if uneven else "uk")
     again = load_force_field(tmp_path / "potential.json")
     assert isinstance(again, UF3Potential) and again.metadata == {"made by": "a test"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ class Checkpoint:
     lengths
         Bytes that the log and the trajectory had.
     arrays
-        Positions, momenta, cell, numbers, pbc, masses and charges if they are set; and, with the
-        prefix ``state:``, what the integrator holds.
+        Positions, momenta, cell, numbers, pbc, masses, charges and constraints if they are set;
+        and, with the prefix ``state:``, what the integrator holds.
     """
 
     step: int
@@ -65,11 +66,23 @@ class Checkpoint:
         )
         if "charges" in self.arrays:
             atoms.set_initial_charges(self.arrays["charges"])
+        if "constraints" in self.arrays:
+            from ase.constraints import dict2constraint
+            from ase.io.jsonio import decode
+
+            kept = decode(str(self.arrays["constraints"]))
+            atoms.set_constraint([dict2constraint(one) for one in kept])
         return atoms
 
 
 def arrays_of(atoms: Any, integrator: dict[str, Any]) -> dict[str, Any]:
-    """Return the arrays of a checkpoint."""
+    """Return the arrays of a checkpoint.
+
+    Raises
+    ------
+    ForceFieldError
+        If the atoms have a constraint that cannot be written.
+    """
     arrays = {
         "numbers": atoms.numbers,
         "positions": atoms.positions,
@@ -81,7 +94,27 @@ def arrays_of(atoms: Any, integrator: dict[str, Any]) -> dict[str, Any]:
         arrays["charges"] = atoms.get_initial_charges()
     if atoms.has("masses"):
         arrays["masses"] = atoms.get_masses()
+    if atoms.constraints:
+        arrays["constraints"] = np.array(_encoded(atoms.constraints))
     return arrays | {f"state:{name}": value for name, value in integrator.items()}
+
+
+def _encoded(constraints: Sequence[Any]) -> str:
+    from ase.constraints import dict2constraint
+    from ase.io.jsonio import decode, encode
+
+    try:
+        text: str = encode([one.todict() for one in constraints])
+        for one in decode(text):
+            dict2constraint(one)
+    # Constraints that ASE cannot write fail each in its own way.
+    except Exception:
+        names = ", ".join(sorted({type(one).__name__ for one in constraints}))
+        raise ForceFieldError(
+            f"one of the constraints {names} cannot be kept in a checkpoint, and would be lost as "
+            "the run goes on; take FixAtoms or FixCartesian"
+        ) from None
+    return text
 
 
 def write_dynamics_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

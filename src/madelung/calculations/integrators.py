@@ -93,16 +93,24 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
     Raises
     ------
     ForceFieldError
-        If the structure has no volume that a barostat could change.
+        If the structure has no volume that a barostat could change, or atoms are fixed that the
+        thermostat would count as free.
     """
     from ase import units
 
+    _require_counted(atoms)
     step = settings.time_step * units.fs
     if settings.ensemble == "nve":
         from ase.md.verlet import VelocityVerlet
 
         return VelocityVerlet(atoms, step)
     damping = settings.thermostat_time * units.fs
+    chained = settings.ensemble == "npt" or settings.thermostat == "nose-hoover"
+    if chained and atoms.constraints:
+        raise ForceFieldError(
+            "Nosé and Hoover's thermostat counts every atom as free, and some are fixed; take "
+            "constant volume with Langevin's thermostat"
+        )
     if settings.ensemble == "npt":
         from ase.md.nose_hoover_chain import IsotropicMTKNPT
 
@@ -130,6 +138,18 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
         fixcm=False,
         rng=generator,
     )
+
+
+def _require_counted(atoms: Any) -> None:
+    """Refuse constraints of which it is not known how many ways to move they take."""
+    for constraint in atoms.constraints:
+        try:
+            constraint.get_removed_dof(atoms)
+        except NotImplementedError:
+            raise ForceFieldError(
+                f"the degrees of freedom that {type(constraint).__name__} takes are not known, so "
+                "that there is no temperature; take FixAtoms or FixCartesian, or no constraint"
+            ) from None
 
 
 def integrator_state(dynamics: Any) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from madelung.common.errors import ForceFieldError
+import numpy as np
+
+from madelung.common.errors import CrystalError, ForceFieldError
+from madelung.common.text import read_text
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import as_crystals
+from madelung.crystals.reading.ase_formats import read_with_ase
 from madelung.forcefields.interface import ForceField
 
-__all__ = ["calculator_of", "crystal_of", "prepare_atoms"]
+__all__ = ["calculator_of", "constraints_in", "crystal_of", "prepare_atoms"]
 
 
 def prepare_atoms(structure: Any, force_field: Any) -> Any:
@@ -36,6 +41,54 @@ def prepare_atoms(structure: Any, force_field: Any) -> Any:
             raise ForceFieldError("a job takes one structure; call it for each of several")
         atoms = crystals[0].to_ase()
     atoms.calc = calculator_of(force_field)
+    return atoms
+
+
+def constraints_in(path: str | os.PathLike[str], crystal: Crystal) -> Any:
+    """Return the last structure of a file as ASE ``Atoms`` if the file fixes atoms of it.
+
+    Parameters
+    ----------
+    path
+        A POSCAR with selective dynamics, or an extxyz file with a ``move_mask``, which may be
+        compressed. Other files fix no atoms.
+    crystal
+        What was read from the file.
+
+    Returns
+    -------
+    ase.Atoms or None
+        The crystal with the constraints; None where there are none.
+
+    Raises
+    ------
+    ForceFieldError
+        If the atoms of the file are not those of the crystal, so that it is not known which are
+        fixed.
+    """
+    try:
+        text = read_text(path, ForceFieldError)
+    except ForceFieldError:  # binary files, which have been read otherwise
+        return None
+    lines = text.split("\n", 9)[:9]
+    selective = any(line.strip().lower().startswith("s") for line in lines[5:8])
+    if "move_mask" in text:
+        kind = "extxyz"
+    elif selective and not str(path).lower().endswith((".cif", ".json")):
+        kind = "vasp"
+    else:
+        return None
+    try:
+        read = read_with_ase(text.encode("utf-8"), text, kind, -1, str(path))
+    except CrystalError:
+        return None
+    if not read.constraints:
+        return None
+    atoms = crystal.to_ase()
+    same = len(read) == len(atoms) and (read.numbers == atoms.numbers).all()
+    if not same or not np.allclose(read.positions, atoms.positions, atol=1e-6):
+        raise ForceFieldError(f"{path}: it is not clear which atoms are fixed; read it with ASE")
+    atoms.set_constraint(read.constraints)
     return atoms
 
 

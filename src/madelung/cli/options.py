@@ -19,11 +19,13 @@ __all__ = [
     "ChargeRule",
     "Config",
     "CrystalFiles",
+    "EnergyKey",
     "Every",
     "Executor",
     "ExecutorName",
     "FewThreads",
     "ForceFieldPath",
+    "ForcesKey",
     "Format",
     "Initial",
     "LearningFiles",
@@ -45,11 +47,13 @@ __all__ = [
     "Resume",
     "Rows",
     "Seed",
+    "StressKey",
     "Strict",
     "TestFiles",
     "TestShare",
     "Threads",
     "Tolerance",
+    "VirialKey",
     "Workers",
     "bounded",
     "setting",
@@ -148,6 +152,20 @@ TestFiles = Annotated[
     list[str] | None,
     typer.Option("--test", help="File that is only tested on; may be repeated."),
 ]
+_KEYS = "Names in the files"
+_USUAL = "the usual ones"
+
+
+def _key(name: str, what: str) -> Any:
+    return typer.Option(
+        f"--{name}-key", metavar="NAME", help=what, show_default=_USUAL, rich_help_panel=_KEYS
+    )
+
+
+EnergyKey = Annotated[str | None, _key("energy", "Of the energy in eV.")]
+ForcesKey = Annotated[str | None, _key("forces", "Of the forces in eV/Å.")]
+StressKey = Annotated[str | None, _key("stress", "Of the stress in eV/Å³, positive under tension.")]
+VirialKey = Annotated[str | None, _key("virial", "Of the virial in eV, -V times the stress.")]
 TestShare = Annotated[
     float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
 ]

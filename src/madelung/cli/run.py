@@ -104,9 +104,14 @@ def relax(
     """Move the atoms, and the cell if wanted, to the nearest minimum of the energy."""
     from madelung.calculations.relax import relax as job
 
+    if pressure != 0.0 and not cell:
+        raise typer.BadParameter(
+            "a pressure acts on the cell; add --cell, or leave the pressure out",
+            param_hint="--pressure",
+        )
     crystal, field = _subjects(structure, force_field)
     result = job(
-        crystal,
+        _with_constraints(structure, crystal),
         field,
         cell=cell,
         pressure=pressure,
@@ -258,8 +263,9 @@ def md(
         trajectory_every=trajectory_every,
         checkpoint_every=checkpoint_every,
     )
+    atoms = _with_constraints(structure, crystal)
     result = run_dynamics(
-        crystal.repeat(repeat) if repeat > 1 else crystal,
+        atoms.repeat(repeat) if repeat > 1 else atoms,
         field,
         out,
         steps=steps,
@@ -277,6 +283,16 @@ def _subjects(structure: str, force_field: Path) -> tuple[Crystal, ForceField]:
 
     path = example_paths([structure]).get(structure, structure)
     return read(path), load_force_field(force_field)
+
+
+def _with_constraints(structure: str, crystal: Crystal) -> Any:
+    """Return a structure with the atoms fixed that its file fixes."""
+    from madelung.calculations.preparation import constraints_in
+
+    if not Path(structure).is_file():
+        return crystal
+    atoms = constraints_in(structure, crystal)
+    return crystal if atoms is None else atoms
 
 
 def _finish(result: _Result, out: Path, as_json: bool) -> None:

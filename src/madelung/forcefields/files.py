@@ -119,5 +119,6 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
 
 def _from_json(data: Mapping[str, Any], source: str) -> ForceField:
     # Files of UF3's authors do not state a format.
-    name = "madelung-uf3" if {"solution", "knots"} <= set(data) else data.get("format")
+    published = {"solution", "knots"} <= set(data) or {"coefficients", "knots"} <= set(data)
+    name = "madelung-uf3" if published and "format" not in data else data.get("format")
     return JSON_FORMATS.find(name, source)(data, source)

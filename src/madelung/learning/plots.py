@@ -33,7 +33,10 @@ def plot_history(
     measured_on
         What the validation errors of each target were measured on, such as ``"200 crystals"``.
     """
-    names = [name.removeprefix("val ") for name in history[0] if name.startswith("val ")]
+    validated = [name for name in history[0] if name.startswith("val ")]
+    # Of what the data do not hold there is no error, and no panel.
+    known = [name for name in validated if any(np.isfinite(row[name]) for row in history)]
+    names = [name.removeprefix("val ") for name in known]
     epochs = [row["epoch"] for row in history]
     figure = new_figure(3.6 * (1 + len(names)), 3.2)
     axes = np.atleast_1d(figure.subplots(1, 1 + len(names)))

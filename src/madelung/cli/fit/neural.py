@@ -40,6 +40,10 @@ def neural(
     test: options.TestFiles = None,
     test_share: options.TestShare = 0.0,
     seed: options.Seed = 0,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    virial_key: options.VirialKey = None,
     config: options.Config = None,
     initial: options.Initial = None,
     local: options.Local = False,
@@ -55,9 +59,11 @@ def neural(
 ) -> None:
     from madelung.cli.fit.results import print_results
     from madelung.forcefields.neural.run_fit import run_neural_fit
+    from madelung.forcefields.reference.frame_values import Keys
     from madelung.forcefields.reference.reference_data import DataFiles
 
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
+    keys = Keys(energy_key, forces_key, stress_key, virial_key)
+    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
     network = {"cutoff": cutoff, "layers": layers, "features": features}
     course = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     changes: dict[str, Any] = {

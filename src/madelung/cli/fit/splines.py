@@ -49,6 +49,10 @@ def splines(
     test: options.TestFiles = None,
     test_share: options.TestShare = 0.0,
     seed: options.Seed = 0,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    virial_key: options.VirialKey = None,
     config: options.Config = None,
     initial: options.Initial = None,
     cutoff: Annotated[float | None, options.setting(_SETTINGS["cutoff"])] = None,
@@ -61,11 +65,13 @@ def splines(
     quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.files import load_force_field
+    from madelung.forcefields.reference.frame_values import Keys
     from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.splines.meam import SplineMEAM
     from madelung.forcefields.splines.run_fit import run_meam_fit
 
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
+    keys = Keys(energy_key, forces_key, stress_key, virial_key)
+    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
     changes: dict[str, Any] = {
         "cutoff": cutoff, "starts": starts, "iterations": iterations, "threads": threads,
         "seed": seed,

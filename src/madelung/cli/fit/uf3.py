@@ -48,6 +48,10 @@ def uf3(
     test: options.TestFiles = None,
     test_share: options.TestShare = 0.0,
     seed: options.Seed = 0,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    virial_key: options.VirialKey = None,
     config: options.Config = None,
     two_body: Annotated[
         str | None,
@@ -81,10 +85,12 @@ def uf3(
     resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
+    from madelung.forcefields.reference.frame_values import Keys
     from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.uf3.run_fit import run_uf3_fit
 
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed)
+    keys = Keys(energy_key, forces_key, stress_key, virial_key)
+    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
     changes = {
         "two_body": two_body,
         "three_body": three_body,

@@ -90,9 +90,16 @@ def examples_of(
         energies = np.full(len(settings.heads), np.nan)
         if item.energy is not None:
             energies[0] = item.energy
-        virial = None if item.stress is None else item.stress * item.crystal.volume
+        by_energy, by_forces, by_stress = item.weights
+        known = item.stress is not None and by_stress > 0.0
+        virial = item.stress * item.crystal.volume if known and item.stress is not None else None
         surroundings = Surroundings.of(item.crystal, settings.species, settings.cutoff)
-        examples.append(Example(item.id, surroundings, energies, item.forces, virial))
+        examples.append(
+            Example(
+                item.id, surroundings, energies, item.forces, virial,
+                energy_weight=by_energy, force_weight=by_forces,
+            )
+        )  # fmt: skip
     return examples
 
 

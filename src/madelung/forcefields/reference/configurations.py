@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,27 @@ from madelung.crystals.crystal import Crystal
 from madelung.crystals.neighbours import find_neighbours
 from madelung.crystals.reading.ase_formats import read_with_ase
 from madelung.data.formats.extxyz import iterate_frames
+from madelung.forcefields.reference.frame_values import (
+    ENERGY_KEYS,
+    FORCES_KEYS,
+    GROUP_KEYS,
+    LARGEST_FORCE,
+    Keys,
+    find,
+    finite_array,
+    require_neutral,
+    stress_of,
+    weights_of,
+)
 
 __all__ = ["Configuration", "SkippedConfigurations", "read_configurations"]
 
-# Names in lower case, in the order in which they are looked for. Files that name whose energy it
-# is (REF_energy) often carry another program's plain "energy" beside it.
-_ENERGY_KEYS = ("ref_energy", "dft_energy", "energy", "total_energy", "free_energy")
-_FORCES_KEYS = ("ref_forces", "ref_force", "dft_forces", "dft_force", "forces", "force")
-_STRESS_KEYS = ("ref_stress", "dft_stress", "stress", "ref_virial", "dft_virial", "virial")
-_GROUP_KEYS = ("config_type", "group", "tag")
 _ID_KEYS = ("id", "name")
 
 NEAREST_DISTANCE = 0.3
 """Distance in Å below which two atoms are taken for a mistake of the file."""
 
 _MOST_KEPT = 1000
-_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,8 @@ class Configuration:
         (3, 3) in eV/Å³, positive under tension, None if not known or not periodic.
     group
         Kind of configuration that the file states, empty if it states none.
+    weights
+        What errors of its energy, forces and stress count in a fit beside those of others.
     """
 
     id: str
@@ -62,6 +69,7 @@ class Configuration:
     forces: NDArray[np.float64] | None = None
     stress: NDArray[np.float64] | None = None
     group: str = ""
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(eq=False)
@@ -100,6 +108,7 @@ def read_configurations(
     energy_key: str | None = None,
     forces_key: str | None = None,
     stress_key: str | None = None,
+    virial_key: str | None = None,
     group_key: str | None = None,
     nearest_distance: float = NEAREST_DISTANCE,
     bare: bool = False,
@@ -111,19 +120,22 @@ def read_configurations(
     ----------
     paths
         One file or several.
-    energy_key, forces_key, stress_key, group_key
-        Names in the files. By default they are looked for without regard to case:
-        ``ref_energy``, ``dft_energy``, ``energy``, ``total_energy``, ``free_energy``; ``forces``
-        and ``force`` with the same prefixes; ``stress`` and ``virial`` likewise; ``config_type``,
-        ``group``, ``tag``. What a frame does not have is None, unless its name was given here:
-        then the frame is a problem.
+    energy_key, forces_key, stress_key, virial_key, group_key
+        Names in the files. By default they are looked for without regard to case: ``energy``,
+        ``forces`` or ``force``, ``stress``, and ``virial`` or ``virials``, each with ``ref_``,
+        ``dft_`` or ``qm_`` before it, or nothing, in this order (QUIP, MACE, NequIP, SevenNet);
+        further ``total_energy``, ``free_energy``, ``y_energy`` and ``y_force``; and
+        ``config_type``, ``group``, ``tag``. What a frame does not have is None, unless its name was
+        given here: then the frame is a problem.
     nearest_distance
         Frames with atoms nearer than this, in Å, are left out.
     bare
         Whether frames with none of energy, forces and stress are taken, as structures alone.
     on_problem
         Called for each frame that is left out: unreadable, with an energy or forces that are not
-        finite, with none of energy, forces and stress, or with atoms that overlap. A
+        finite, with none of energy, forces and stress, with atoms that overlap, with a total
+        charge, with forces above 1,000 eV/Å, with a stress above 5 eV/Å³ (which is one in another
+        unit), or with a stress and a virial that contradict each other. A
         :class:`SkippedConfigurations` counts them; a function may raise what it is given. By
         default they are counted, and a warning says so when the files have been read.
 
@@ -139,34 +151,28 @@ def read_configurations(
 
     Notes
     -----
-    A virial (a name that ends in ``virial``) is that of QUIP, -V times the stress.
+    A virial (a name that ends in ``virial`` or ``virials``) is that of QUIP, -V times the stress.
+    ``config_weight``, ``config_energy_weight``, ``config_forces_weight`` and
+    ``config_stress_weight``, as MACE writes them, are the frame's weights. A frame whose id an
+    earlier frame of the same call has gets its number behind the id.
     """
-    keys = _Keys(energy_key, forces_key, stress_key, group_key, bare)
+    keys = Keys(energy_key, forces_key, stress_key, virial_key, group_key)
     skipped = SkippedConfigurations()
     report = skipped if on_problem is None else on_problem
+    seen: set[str] = set()
     for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
-        for item in _read_file(Path(path), keys, nearest_distance):
+        for number, item in enumerate(_read_file(Path(path), keys, bare, nearest_distance)):
             if isinstance(item, ForceFieldError):
                 report(item)
             else:
-                yield item
+                yield replace(item, id=f"{item.id}-{number:06d}") if item.id in seen else item
+                seen.add(item.id)
     if skipped.count:
         warnings.warn(skipped.summary(), stacklevel=2)
 
 
-@dataclass(frozen=True)
-class _Keys:
-    """Names that the user gave, and whether frames may have nothing under any."""
-
-    energy: str | None
-    forces: str | None
-    stress: str | None
-    group: str | None
-    bare: bool
-
-
 def _read_file(
-    path: Path, keys: _Keys, nearest_distance: float
+    path: Path, keys: Keys, bare: bool, nearest_distance: float
 ) -> Iterator[Configuration | ForceFieldError]:
     try:
         with open_text(path) as lines:
@@ -177,7 +183,7 @@ def _read_file(
                 name = f"{plain_stem(path)}-{number:06d}"
                 source = f"{path}, frame {number} (counted from 0)"
                 try:
-                    configuration = _configuration(frame, name, source, keys)
+                    configuration = _configuration(frame, name, source, keys, bare)
                     _require_apart(configuration, nearest_distance)
                 except (CrystalError, ForceFieldError) as error:
                     yield ForceFieldError(str(error))
@@ -187,80 +193,49 @@ def _read_file(
         raise ForceFieldError(str(error)) from None
 
 
-def _configuration(frame: str, name: str, source: str, keys: _Keys) -> Configuration:
+def _configuration(frame: str, name: str, source: str, keys: Keys, bare: bool) -> Configuration:
     atoms = read_with_ase(frame.encode("utf-8"), frame, "extxyz", 0, source)
     crystal = Crystal.from_ase(atoms, source)
     results = {} if atoms.calc is None else atoms.calc.results
     facts = {**atoms.info, **results}
     arrays = {**atoms.arrays, **results}
-    energy = _find(facts, keys.energy, _ENERGY_KEYS, source)
-    forces = _find(arrays, keys.forces, _FORCES_KEYS, source)
-    stress = _find(facts, keys.stress, _STRESS_KEYS, source)
-    group = _find(facts, keys.group, _GROUP_KEYS, source)
+    require_neutral(facts, source)
+    energy = find(facts, keys.energy, ENERGY_KEYS, source)
+    group = find(facts, keys.group, GROUP_KEYS, source)
     own = next((str(facts[key]) for key in _ID_KEYS if key in facts), name)
     configuration = Configuration(
         id=own,
         crystal=crystal,
-        energy=None if energy is None else float(_finite(energy[1], (), energy[0], source)),
-        forces=None
-        if forces is None
-        else _finite(forces[1], (len(crystal), 3), *forces[:1], source),
-        stress=None if stress is None else _stress(crystal, *stress, source),
+        energy=None if energy is None else float(finite_array(energy[1], (), energy[0], source)),
+        forces=_forces(arrays, len(crystal), keys, source),
+        stress=stress_of(facts, keys, crystal, source),
         group="" if group is None else str(group[1]),
+        weights=weights_of(facts, source),
     )
     known = (configuration.energy, configuration.forces, configuration.stress)
-    if not keys.bare and all(value is None for value in known):
+    if not bare and all(value is None for value in known):
         raise ForceFieldError(
             f"{source}: there is no energy, no forces and no stress; the frame has "
-            f"{', '.join(sorted({*facts, *arrays}))}: name the right ones"
+            f"{', '.join(sorted({*facts, *arrays}))}: name the right ones (--energy-key, "
+            "--forces-key, --stress-key or --virial-key)"
         )
     return configuration
 
 
-def _find(
-    facts: Mapping[str, Any], wanted: str | None, usual: Sequence[str], source: str
-) -> tuple[str, Any] | None:
-    """Return the name and the value of a fact."""
-    if wanted is not None:
-        if wanted not in facts:
-            raise ForceFieldError(
-                f"{source}: there is no {wanted!r}; the frame has {', '.join(sorted(facts))}"
-            )
-        return wanted, facts[wanted]
-    lower = {key.lower(): key for key in facts}
-    return next(((lower[key], facts[lower[key]]) for key in usual if key in lower), None)
-
-
-def _finite(value: Any, shape: tuple[int, ...], name: str, source: str) -> NDArray[np.float64]:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ForceFieldError(f"{source}: {name!r} is no number: {str(value)[:40]!r}") from None
-    if array.shape != shape:
-        raise ForceFieldError(f"{source}: {name!r} has shape {array.shape}, not {shape}")
-    if not np.isfinite(array).all():
-        raise ForceFieldError(f"{source}: {name!r} is not finite; calculate the frame again")
-    return array
-
-
-def _stress(crystal: Crystal, name: str, value: Any, source: str) -> NDArray[np.float64] | None:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ForceFieldError(f"{source}: {name!r} is no number: {str(value)[:40]!r}") from None
-    if not crystal.pbc.all() or np.isnan(array).any():
+def _forces(
+    arrays: Mapping[str, Any], count: int, keys: Keys, source: str
+) -> NDArray[np.float64] | None:
+    found = find(arrays, keys.forces, FORCES_KEYS, source)
+    if found is None:
         return None
-    if array.shape == (6,):
-        full = np.empty((3, 3))
-        for number, (row, column) in zip(array, _VOIGT, strict=True):
-            full[row, column] = full[column, row] = number
-        array = full
-    elif array.shape == (9,):
-        array = array.reshape(3, 3)
-    array = _finite(array, (3, 3), name, source)
-    if name.lower().endswith("virial"):
-        array = -array / crystal.volume
-    return 0.5 * (array + array.T)
+    forces = finite_array(found[1], (count, 3), found[0], source)
+    largest = float(np.abs(forces).max(initial=0.0))
+    if largest > LARGEST_FORCE:
+        raise ForceFieldError(
+            f"{source}: {found[0]!r} reaches {largest:.4g} eV/Å, more than {LARGEST_FORCE:,.0f}; "
+            "the calculation failed, or the unit is another one: correct the frame"
+        )
+    return forces
 
 
 def _require_apart(configuration: Configuration, nearest_distance: float) -> None:

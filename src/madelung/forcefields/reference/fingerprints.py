@@ -44,4 +44,7 @@ def fingerprint_of(configurations: Sequence[Configuration]) -> str:
         for value in (item.energy, item.forces, item.stress):
             own = np.array([] if value is None else value, dtype="<f8")
             digest.update(b"%d " % own.size + own.tobytes())
+        # Jobs begun before there were weights go on.
+        if item.weights != (1.0, 1.0, 1.0):
+            digest.update(np.array(item.weights, dtype="<f8").tobytes())
     return digest.hexdigest()

@@ -15,6 +15,7 @@ from madelung.forcefields.reference.configurations import (
     SkippedConfigurations,
     read_configurations,
 )
+from madelung.forcefields.reference.frame_values import Keys
 
 __all__ = ["GROUPS", "TEST", "TRAINING", "DataFiles", "ElementSource", "elements_of"]
 
@@ -43,6 +44,8 @@ class DataFiles:
         Part of the training files' configurations that is tested on instead, drawn at random.
     seed
         Of the division.
+    keys
+        Names of energies, forces and the like in the files, where they are not the usual ones.
 
     Notes
     -----
@@ -55,6 +58,7 @@ class DataFiles:
     test: tuple[str, ...] = ()
     test_share: float = 0.0
     seed: int = 0
+    keys: Keys = field(default_factory=Keys)
     _memory: _Memory = field(
         default_factory=lambda: _Memory(_MOST_BYTES), init=False, repr=False, compare=False
     )
@@ -75,7 +79,7 @@ class DataFiles:
             part = GROUPS[int(random.integers(len(GROUPS)))]
             yield TEST if tested else part, configuration
         for path in self.test:
-            for configuration in self._memory.read(path, on_problem):
+            for configuration in self._memory.read(path, on_problem, self.keys):
                 yield TEST, configuration
 
     def read_training(
@@ -89,15 +93,17 @@ class DataFiles:
             Called for each frame that is left out.
         """
         for path in self.training:
-            yield from self._memory.read(path, on_problem)
+            yield from self._memory.read(path, on_problem, self.keys)
 
     def as_object(self) -> dict[str, Any]:
         """Return what stands in JSON files."""
+        named = self.keys.named()
         return {
             "training": list(self.training),
             "test": list(self.test),
             "test_share": self.test_share,
             "seed": self.seed,
+            **({"keys": named} if named else {}),
         }
 
     def divided(self) -> Iterator[tuple[str, Configuration]]:
@@ -155,20 +161,21 @@ class _Memory:
         self._files: dict[str, list[Configuration | ForceFieldError]] = {}
 
     def read(
-        self, path: str, on_problem: Callable[[ForceFieldError], None]
+        self, path: str, on_problem: Callable[[ForceFieldError], None], keys: Keys
     ) -> Iterator[Configuration]:
         """Yield the configurations of a file, from memory if they are there."""
-        for item in self._files[path] if path in self._files else self._read_and_keep(path):
+        for item in self._files[path] if path in self._files else self._read_and_keep(path, keys):
             if isinstance(item, ForceFieldError):
                 on_problem(item)
             else:
                 yield item
 
-    def _read_and_keep(self, path: str) -> Iterator[Configuration | ForceFieldError]:
+    def _read_and_keep(self, path: str, keys: Keys) -> Iterator[Configuration | ForceFieldError]:
         kept: list[Configuration | ForceFieldError] | None = []
         problems: list[ForceFieldError] = []
         size = 0
-        for configuration in chain(read_configurations(path, on_problem=problems.append), [None]):
+        read = read_configurations(path, **keys.named(), on_problem=problems.append)
+        for configuration in chain(read, [None]):
             # Problems come before the configuration that is read after them.
             items: list[Configuration | ForceFieldError] = [*problems]
             if configuration is not None:

@@ -186,18 +186,20 @@ class _Job:
     def _usable(self, configurations: Iterable[Configuration]) -> list[Configuration]:
         known, usable = set(self.settings.numbers), []
         for one in configurations:
-            if one.energy is None or one.forces is None or set(one.crystal.species) - known:
+            told = (one.energy is not None, one.forces is not None)
+            weighed = any(here and weight for here, weight in zip(told, one.weights, strict=False))
+            if not weighed or set(one.crystal.species) - known:
                 self.skipped += 1
             else:
                 usable.append(one)
         if self.skipped:
             self.progress(
-                f"{self.skipped} configurations are left out: they have no energy, no forces, or "
-                "other elements"
+                f"{self.skipped} configurations are left out: they have neither an energy nor "
+                "forces of a weight above zero, or other elements"
             )
-        if len(usable) < 2:
+        if not usable:
             raise ForceFieldError(
-                "a fit needs at least two configurations with energies and forces of "
+                "a fit needs a configuration with an energy or forces of "
                 + ", ".join(self.settings.elements)
             )
         return usable
@@ -352,8 +354,8 @@ class _Job:
         if errors is None:
             return state.loss
         settings = self.settings
-        merit = (errors["energy"] / settings.energy_scale) ** 2
-        merit += (errors["force"] / settings.force_scale) ** 2
+        parts = (errors["energy"] / settings.energy_scale, errors["force"] / settings.force_scale)
+        merit = sum(part**2 for part in parts if not np.isnan(part))
         if settings.stress_scale is not None and errors["stress"] is not None:
             merit += (errors["stress"] / settings.stress_scale) ** 2
         return float(merit)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.compression import open_bytes
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
 from madelung.crystals.elements import ELEMENT_SYMBOLS
@@ -39,10 +40,8 @@ class _Lines:
 
     def __init__(self, path: Path_) -> None:
         self.path, self.number = path, 0
-        try:
-            self._lines = Path(path).read_text(errors="replace").splitlines()
-        except OSError as problem:
-            raise ForceFieldError(f"{path}: cannot be read: {problem.strerror}") from None
+        with open_bytes(path, lambda text: ForceFieldError(f"{path}: {text}")) as stream:
+            self._lines = stream.read().decode("utf-8", "replace").splitlines()
 
     def error(self, message: str) -> ForceFieldError:
         return ForceFieldError(f"{self.path}, line {self.number}: {message}")

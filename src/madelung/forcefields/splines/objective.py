@@ -30,9 +30,9 @@ class Errors:
     Parameters
     ----------
     energy
-        In eV/atom.
+        In eV/atom; NaN where none is known.
     force
-        Of components, in eV/Å.
+        Of components, in eV/Å; NaN where none is known.
     stress
         Of components, in eV/Å³; None where no stress is known or fitted.
     """
@@ -53,9 +53,9 @@ class Reference:
     sizes
         (m,) atoms of each structure.
     energies
-        (m,) in eV/atom.
+        (m,) in eV/atom; zero where not known.
     forces
-        (n, 3) in eV/Å.
+        (n, 3) in eV/Å; zero where not known.
     compositions
         (m, T) how large a part of the atoms each element is.
     stressed
@@ -64,6 +64,8 @@ class Reference:
         (k, 3, 3) in eV/Å³.
     volumes
         (k,) in Å³.
+    energy_weights, force_weights, stress_weights
+        (m,), (n,) and (k,): what errors count; zero where nothing is known.
     """
 
     system: NeighbourArrays
@@ -74,6 +76,9 @@ class Reference:
     stressed: NDArray[np.int64]
     stresses: NDArray[np.float64]
     volumes: NDArray[np.float64]
+    energy_weights: NDArray[np.float64]
+    force_weights: NDArray[np.float64]
+    stress_weights: NDArray[np.float64]
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -83,17 +88,35 @@ class Reference:
     @cached_property
     def shifted(self) -> NDArray[np.float64]:
         """(m, k) orthonormal directions of energies that shifts per atom of an element reach."""
-        left, values, _ = np.linalg.svd(self.compositions, full_matrices=False)
+        weighed = self.energy_roots[:, None] * self.compositions
+        left, values, _ = np.linalg.svd(weighed, full_matrices=False)
         return np.asarray(left[:, values > 1e-10 * values[0]])
 
+    @cached_property
+    def energy_roots(self) -> NDArray[np.float64]:
+        """(m,) roots of the weights of energies."""
+        return np.sqrt(self.energy_weights)
+
+    @cached_property
+    def force_roots(self) -> NDArray[np.float64]:
+        """(n, 1) roots of the weights of forces."""
+        return np.sqrt(self.force_weights)[:, None]
+
+    @cached_property
+    def stress_roots(self) -> NDArray[np.float64]:
+        """(9 k,) roots of the weights of the components of stresses."""
+        return np.repeat(np.sqrt(self.stress_weights), 9)
+
     def without_shift(self, energies: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return energies, (m,) or (m, …), less what shifts can account for."""
-        return energies - self.shifted @ (self.shifted.T @ energies)
+        """Return energies, (m,) or (m, …), weighed, less what shifts can account for."""
+        weighed = self.energy_roots.reshape(-1, *[1] * (energies.ndim - 1)) * energies
+        return weighed - self.shifted @ (self.shifted.T @ weighed)
 
     def shifts(self, energies: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shifts per atom of each element, (T,), that bring energies nearest."""
-        difference = self.energies - energies
-        return np.asarray(np.linalg.lstsq(self.compositions, difference, rcond=None)[0])
+        difference = self.energy_roots * (self.energies - energies)
+        weighed = self.energy_roots[:, None] * self.compositions
+        return np.asarray(np.linalg.lstsq(weighed, difference, rcond=None)[0])
 
 
 def reference_of(
@@ -104,16 +127,20 @@ def reference_of(
     Raises
     ------
     ForceFieldError
-        If one has no energy or no forces, or an element that the potential shall not know.
+        If one has an element that the potential shall not know.
     """
     for one in configurations:
-        if one.energy is None or one.forces is None:
-            raise ForceFieldError(f"{one.id}: a fit of a spline MEAM needs energies and forces")
         if not set(one.crystal.species) <= set(numbers):
             raise ForceFieldError(f"{one.id}: has elements that the potential does not")
     crystals = [one.crystal for one in configurations]
     sizes = np.array([len(crystal) for crystal in crystals])
-    energies = np.array([one.energy for one in configurations], dtype=np.float64)
+    energies = np.array([one.energy or 0.0 for one in configurations], dtype=np.float64)
+    forces = [
+        np.zeros((size, 3)) if one.forces is None else np.asarray(one.forces)
+        for one, size in zip(configurations, sizes, strict=True)
+    ]
+    by_energy = [0.0 if one.energy is None else one.weights[0] for one in configurations]
+    by_forces = [0.0 if one.forces is None else one.weights[1] for one in configurations]
     counts = np.array([[(c.numbers == number).sum() for number in numbers] for c in crystals])
     stressed = [place for place, one in enumerate(configurations) if one.stress is not None]
     stresses = [configurations[place].stress for place in stressed]
@@ -121,11 +148,16 @@ def reference_of(
         system=neighbour_arrays(crystals, numbers, cutoff),
         sizes=sizes,
         energies=energies / sizes,
-        forces=np.concatenate([np.asarray(one.forces) for one in configurations]),
+        forces=np.concatenate(forces),
         compositions=counts / sizes[:, None],
         stressed=np.array(stressed, dtype=np.int64),
         stresses=np.array(stresses, dtype=np.float64).reshape(-1, 3, 3),
         volumes=np.array([crystals[place].volume for place in stressed], dtype=np.float64),
+        energy_weights=np.array(by_energy, dtype=np.float64),
+        force_weights=np.repeat(np.array(by_forces, dtype=np.float64), sizes),
+        stress_weights=np.array(
+            [configurations[place].weights[2] for place in stressed], dtype=np.float64
+        ),
     )
 
 
@@ -195,22 +227,26 @@ class Objective:
     def _weights(self) -> tuple[float, float, float, float]:
         """Factors of errors of energies, forces, densities and stresses."""
         reference = self.reference
-        atoms, stressed = len(reference.forces), len(reference.stressed)
-        by_stress = 0.0
-        if self.stress_scale is not None and stressed:
-            by_stress = 1 / (self.stress_scale * np.sqrt(9 * stressed))
+        energies, atoms = reference.energy_weights.sum(), reference.force_weights.sum()
+        stressed = 0.0 if self.stress_scale is None else reference.stress_weights.sum()
         return (
-            1 / (self.energy_scale * np.sqrt(len(reference.sizes))),
-            1 / (self.force_scale * np.sqrt(3 * atoms)),
-            self.density_weight * np.sqrt(1 / atoms),
-            by_stress,
+            1 / (self.energy_scale * np.sqrt(energies)) if energies else 0.0,
+            1 / (self.force_scale * np.sqrt(3 * atoms)) if atoms else 0.0,
+            self.density_weight * np.sqrt(1 / len(reference.forces)),
+            1 / ((self.stress_scale or 1.0) * np.sqrt(9 * stressed)) if stressed else 0.0,
         )
 
     def _stresses(self, virials: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Stresses, or derivatives of them, where they are known: (9 k, …)."""
+        """Weighed stresses, or derivatives of them, where they are known: (9 k, …)."""
         chosen = virials[self.reference.stressed]
         volumes = self.reference.volumes.reshape(-1, *[1] * (chosen.ndim - 1))
-        return (chosen / volumes).reshape(-1, *chosen.shape[3:])
+        stresses = (chosen / volumes).reshape(-1, *chosen.shape[3:])
+        roots = self.reference.stress_roots.reshape(-1, *[1] * (stresses.ndim - 1))
+        return np.asarray(roots * stresses)
+
+    def _stress_errors(self, virials: NDArray[np.float64]) -> NDArray[np.float64]:
+        reference = self.reference
+        return self._stresses(virials) - reference.stress_roots * reference.stresses.ravel()
 
     def _residuals(
         self,
@@ -224,11 +260,11 @@ class Objective:
         per_atom = np.add.reduceat(energies, reference.starts) / reference.sizes
         residuals = [
             by_energy * reference.without_shift(per_atom - reference.energies),
-            by_force * (forces - reference.forces).ravel(),
+            by_force * (reference.force_roots * (forces - reference.forces)).ravel(),
             by_density * self._outside(densities)[0],
         ]
         if by_stress:
-            residuals.append(by_stress * (self._stresses(virials) - reference.stresses.ravel()))
+            residuals.append(by_stress * self._stress_errors(virials))
         return residuals
 
     def _outside(
@@ -252,11 +288,14 @@ class Objective:
         residuals = self._residuals(*found[:4])
         by_energies, by_densities, by_forces, by_virials = found[4:]
         energy_rows = np.add.reduceat(by_energies, reference.starts) / reference.sizes[:, None]
+        force_rows = reference.force_roots[:, :, None] * by_forces.reshape(
+            len(reference.forces), 3, -1
+        )
         slopes = self._outside(found[1])[1]
         outside = np.flatnonzero(slopes)
         rows = [
             (by_energy, reference.without_shift(energy_rows), residuals[0]),
-            (by_force, by_forces.reshape(-1, by_forces.shape[-1]), residuals[1]),
+            (by_force, force_rows.reshape(-1, by_forces.shape[-1]), residuals[1]),
             (by_density, slopes[outside, None] * by_densities[outside], residuals[2][outside]),
         ]
         if by_stress:
@@ -273,19 +312,21 @@ class Objective:
     def errors(self, potential: SplineMEAM) -> Errors:
         """Return the errors of a potential."""
         energies, _, forces, virials = self.evaluate(potential)
-        per_atom = np.add.reduceat(energies, self.reference.starts) / self.reference.sizes
-        rest = self.reference.without_shift(per_atom - self.reference.energies)
+        reference = self.reference
+        per_atom = np.add.reduceat(energies, reference.starts) / reference.sizes
+        rest = reference.without_shift(per_atom - reference.energies)
+        errors = reference.force_roots * (forces - reference.forces)
         return Errors(
-            float(np.sqrt((rest**2).mean())),
-            float(np.sqrt(((forces - self.reference.forces) ** 2).mean())),
+            _root_mean_square(rest, reference.energy_weights),
+            _root_mean_square(errors, np.repeat(reference.force_weights, 3)),
             self._stress_error(virials),
         )
 
     def _stress_error(self, virials: NDArray[np.float64]) -> float | None:
-        if self.stress_scale is None or len(self.reference.stressed) == 0:
+        weights = self.reference.stress_weights
+        if self.stress_scale is None or not weights.any():
             return None
-        difference = self._stresses(virials) - self.reference.stresses.ravel()
-        return float(np.sqrt((difference**2).mean()))
+        return _root_mean_square(self._stress_errors(virials), np.repeat(weights, 9))
 
     def density_ranges(self, free: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the least and the largest density of each type, (T, 2)."""
@@ -293,3 +334,9 @@ class Objective:
         types = self.reference.system.types
         every = [densities[types == one] for one in range(len(self.parameters.numbers))]
         return np.array([[one.min(), one.max()] if len(one) else [0.0, 1.0] for one in every])
+
+
+def _root_mean_square(weighed: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Root of the weighed mean square of errors, which carry the roots of their weights."""
+    total = float(weights.sum())
+    return float(np.sqrt((weighed**2).sum() / total)) if total else float("nan")

@@ -52,6 +52,8 @@ def terms_from_object(document: Mapping[str, Any], source: str = "") -> UF3Terms
     try:
         if "solution" in document:
             return _published(document)
+        if "coefficients" in document and "format" not in document:
+            return _published_whole(document)
         if document.get("format") != FORMAT:
             raise ForceFieldError(f"is no UF3 potential: its format is {document.get('format')!r}")
         if document.get("version") != VERSION:
@@ -99,6 +101,34 @@ def _published(document: Mapping[str, Any]) -> UF3Terms:
         elif len(parts) == 3:
             triplets.append(_published_triplet(parts, knots[name], _floats(values)))
     return UF3Terms(energies, pairs, triplets)
+
+
+def _published_whole(document: Mapping[str, Any]) -> UF3Terms:
+    """The authors' form since version 0.4: every coefficient stands in the file."""
+    coefficients, knots = document["coefficients"], _knots_by_name(document)
+    energies, pairs, triplets = {}, [], []
+    for name, values in coefficients.items():
+        parts = [atomic_number(symbol) for symbol in name.split("-")]
+        if len(parts) == 1:
+            energies[parts[0]] = float(values)
+        elif len(parts) == 2:
+            first, second = sorted(parts)
+            pairs.append(PairFunction((first, second), _floats(knots[name]), _floats(values)))
+        else:
+            centre, first, second = parts
+            one, other, opposite = (_floats(knot) for knot in knots[name])
+            array = _floats(values)
+            if first > second:
+                first, second, one, other = second, first, other, one
+                array = np.ascontiguousarray(array.transpose(1, 0, 2))
+            triplets.append(TripletFunction((centre, first, second), (one, other, opposite), array))
+    return UF3Terms(energies, pairs, triplets)
+
+
+def _knots_by_name(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Knots by name: under "knots", or under "knots_map" where that names them all."""
+    knots, named = document["knots"], document.get("knots_map") or {}
+    return knots if isinstance(knots, Mapping) else named
 
 
 def _published_triplet(

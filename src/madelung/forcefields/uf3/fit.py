@@ -210,28 +210,38 @@ class _Waiting:
         self._sums = sums
         self._rows: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
         self._values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
+        self._weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
 
     def put(self, data: Configuration, features: Features) -> None:
         atoms = len(data.crystal)
+        by_energy, by_forces, by_stress = data.weights
         if data.energy is not None:
-            self._put("energy", features.energy[None] / atoms, np.array([data.energy / atoms]))
+            energy = np.array([data.energy / atoms])
+            self._put("energy", features.energy[None] / atoms, energy, by_energy)
         if data.forces is not None:
-            self._put("forces", features.forces, np.ravel(data.forces))
+            self._put("forces", features.forces, np.ravel(data.forces), by_forces)
         if data.stress is not None:
             stress = np.array([data.stress[place] for place in _VOIGT])
-            self._put("stress", features.virial / data.crystal.volume, stress)
+            self._put("stress", features.virial / data.crystal.volume, stress, by_stress)
 
-    def _put(self, name: str, rows: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    def _put(
+        self, name: str, rows: NDArray[np.float64], values: NDArray[np.float64], weight: float
+    ) -> None:
+        if weight == 0.0:
+            return
         self._rows[name].append(rows)
         self._values[name].append(values)
+        self._weights[name].append(np.full(len(values), weight))
         if sum(map(len, self._rows[name])) >= _ROWS:
             self._sum(name)
 
     def _sum(self, name: str) -> None:
         if self._rows[name]:
-            rows, values = np.concatenate(self._rows[name]), np.concatenate(self._values[name])
-            self._sums[name].add(rows, values)
-            self._rows[name], self._values[name] = [], []
+            rows, values, weights = (
+                np.concatenate(part[name]) for part in (self._rows, self._values, self._weights)
+            )
+            self._sums[name].add(rows, values, None if (weights == 1.0).all() else weights)
+            self._rows[name], self._values[name], self._weights[name] = [], [], []
 
     def finish(self) -> None:
         for name in self._rows:

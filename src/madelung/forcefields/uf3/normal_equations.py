@@ -45,32 +45,35 @@ class Moments:
     squares, total
         Sums of y² and of y.
     count
-        Number of rows.
+        Number of rows, or the sum of their weights.
     """
 
     gram: _Array
     moment: _Array
     squares: float = 0.0
     total: float = 0.0
-    count: int = 0
+    count: float = 0
 
     @classmethod
     def zeros(cls, size: int) -> Moments:
         """Return empty sums for P = size coefficients."""
         return cls(np.zeros((size, size), order="F"), np.zeros(size))
 
-    def add(self, rows: _Array, values: _Array) -> None:
-        """Add rows (K, P) with values (K,)."""
+    def add(self, rows: _Array, values: _Array, weights: _Array | None = None) -> None:
+        """Add rows (K, P) with values (K,), each as often as its weight (K,) says."""
         from scipy.linalg.blas import dsyrk
 
         if not len(rows):
             return
+        roots = None if weights is None else np.sqrt(weights)
+        if roots is not None:
+            rows, values = roots[:, None] * rows, roots * values
         # Only one triangle is summed; see whole().
         self.gram = dsyrk(1.0, rows.T, beta=1.0, c=self.gram, overwrite_c=True)
         self.moment += rows.T @ values
         self.squares += float(values @ values)
-        self.total += float(values.sum())
-        self.count += len(values)
+        self.total += float(values.sum() if roots is None else roots @ values)
+        self.count += len(values) if weights is None else float(weights.sum())
 
     def whole(self) -> Moments:
         """Return sums whose Gram matrix has both triangles."""
@@ -241,11 +244,7 @@ class NormalEquations:
         return self._solved(self.sums(), chosen)
 
     def _solved(self, sums: dict[str, Moments], chosen: UF3Settings) -> Solution:
-        shares = {
-            "energy": chosen.kappa,
-            "forces": 1.0 - chosen.kappa,
-            "stress": chosen.stress_weight,
-        }
+        shares = _shares(chosen)
         weights = {quantity: shares[quantity] * sums[quantity].weight for quantity in _QUANTITIES}
         if not any(weights.values()):
             raise ForceFieldError("there are no data to fit to, or all have the weight zero")
@@ -270,10 +269,19 @@ class NormalEquations:
             return {}
         total, errors = self.sums(), {}
         for name, group in self.groups.items():
+            if not self.without(name).have_data(chosen):
+                continue
             own = {quantity: moments.whole() for quantity, moments in group.items()}
             others = {quantity: total[quantity] - own[quantity] for quantity in _QUANTITIES}
             errors[name] = _errors(own, self._solved(others, chosen).coefficients)
         return errors
+
+    def have_data(self, settings: UF3Settings) -> bool:
+        """Return whether there are data of a quantity whose weight is not zero."""
+        return any(
+            share > 0.0 and any(group[quantity].count for group in self.groups.values())
+            for quantity, share in _shares(settings).items()
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the equations as ``.npz``, from which :meth:`load` returns them."""
@@ -312,8 +320,8 @@ class NormalEquations:
                 for number, name in enumerate(header["groups"]):
                     for quantity, sums in result.group(name).items():
                         label = f"{number}_{quantity}"
-                        sums.squares, sums.total, count = map(float, file[f"{label}_scalars"])
-                        sums.count = int(count)
+                        scalars = map(float, file[f"{label}_scalars"])
+                        sums.squares, sums.total, sums.count = scalars
                         if sums.count:
                             sums.gram = np.asfortranarray(file[f"{label}_gram"])
                             sums.moment = file[f"{label}_moment"]
@@ -324,6 +332,12 @@ class NormalEquations:
             raise ForceFieldError(
                 f"{path}: holds no normal equations of a UF3 fit: {error}"
             ) from None
+
+
+def _shares(settings: UF3Settings) -> dict[str, float]:
+    """Weights of the quantities."""
+    kappa = settings.kappa
+    return {"energy": kappa, "forces": 1.0 - kappa, "stress": settings.stress_weight}
 
 
 def _basis_settings(settings: UF3Settings) -> dict[str, Any]:

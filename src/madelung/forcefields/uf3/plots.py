@@ -250,9 +250,12 @@ def plot_learning_curve(rows: Sequence[dict[str, float]], measured_on: str) -> F
     for axis, (name, label), colour in zip(
         figure.subplots(1, 2), panels, (BLUE, ORANGE), strict=True
     ):
-        axis.plot(counts, [row[name] for row in rows], "o-", color=colour)
+        values = [row[name] for row in rows]
+        axis.plot(counts, values, "o-", color=colour)
         axis.set(xlabel="training configurations", ylabel=label)
         log_scale(axis.xaxis)
-        log_scale(axis.yaxis)
+        # Of what the data do not hold there is no error.
+        if any(value > 0.0 for value in values):
+            log_scale(axis.yaxis)
     figure.suptitle(f"errors on {measured_on}")
     return figure

@@ -144,18 +144,24 @@ def _errors(
 
 
 def learning_curve(equations: NormalEquations, settings: UF3Settings) -> list[dict[str, float]]:
-    """Return errors of fits to a growing number of parts, on the test set or the last part."""
+    """Return errors of fits to a growing number of parts, on the test set or the last part.
+
+    There are none of a single part, nor of data without energies, whose number is not known.
+    """
     names = [name for name in GROUPS if name in equations.groups]
     tested = TEST if TEST in equations.groups else names.pop()
     judge = equations.only(tested)
-    sizes = [size for size in (1, 2, 4, len(names)) if size <= len(names)]
+    sizes = [size for size in (1, 2, 4, len(names)) if 0 < size <= len(names)]
     rows = []
     for size in dict.fromkeys(sizes):
         chosen = equations.only(*names[:size])
+        count = round(sum(group["energy"].count for group in chosen.groups.values()))
+        if not count or not chosen.have_data(settings):
+            continue
         errors = judge.errors(chosen.solve(settings).coefficients)
         rows.append(
             {
-                "configurations": sum(group["energy"].count for group in chosen.groups.values()),
+                "configurations": count,
                 "energy_rmse": MILLIELECTRONVOLTS * errors.get("energy", float("nan")),
                 "force_rmse": errors.get("forces", float("nan")),
             }
@@ -189,7 +195,8 @@ def _draw(
         "two_body": plot_pairs(training, coefficients),
         "three_body": plot_triplets(training, coefficients),
         "parity": [plot_parity(comparison)],
-        "learning_curve": [plot_learning_curve(results["learning_curve"], measured_on)],
     }
+    if results["learning_curve"]:
+        figures["learning_curve"] = [plot_learning_curve(results["learning_curve"], measured_on)]
     for name, pages in figures.items():
         save_pages(pages, out / f"{name}.png")

@@ -59,7 +59,7 @@ def cross_validation(
     """
     if len(equations.groups) < 2:
         return None
-    squares, counts = dict.fromkeys(("energy", "forces"), 0.0), {"energy": 0, "forces": 0}
+    squares, counts = dict.fromkeys(("energy", "forces"), 0.0), {"energy": 0.0, "forces": 0.0}
     for name, errors in equations.leave_groups_out(settings).items():
         for quantity in squares:
             count = equations.groups[name][quantity].count
@@ -72,7 +72,7 @@ def cross_validation(
     sums = equations.sums()
     ratios = [rms[name] / (sums[name].deviation or 1.0) for name in rms if counts[name]]
     return CrossValidation(
-        configurations=counts["energy"],
+        configurations=round(counts["energy"]),
         energy_rmse=MILLIELECTRONVOLTS * rms["energy"],
         force_rmse=rms["forces"],
         score=float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-12))))),
