@@ -203,3 +203,25 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ForceFieldError):
         DynamicsSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_cannot_name_other_files(tmp_path: Path) -> None:
+
+    from madelung.calculations.checkpoints import read_dynamics_checkpoint
+
+    other = tmp_path / "precious"
+    other.write_text("precious")
+    head = {"version": 1, "step": 1, "settings": {}, "generator": {}}
+    for lengths in (
+        {str(other): 0},
+        {"../precious": 0},
+        {"..": 0},
+        {"log.csv": -1},
+        {"log.csv": 1.5},
+    ):
+        path = tmp_path / "checkpoint.npz"
+        with path.open("wb") as stream:
+            np.savez(stream, head=np.array(json.dumps({**head, "lengths": lengths})))
+        with pytest.raises(ForceFieldError, match="no checkpoint that can be read"):
+            read_dynamics_checkpoint(path)
+    assert other.read_text() == "precious"

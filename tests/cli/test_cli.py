@@ -181,7 +181,7 @@ def test_plots_of_several_crystals(tmp_path: Path) -> None:
         (["--potentials", "r3"], "pole"),
         (["--potentials", ","], "no potential is named"),
         (["--tolerance", "0"], "one must be positive"),
-        (["--tolerance", "nan"], "one must be positive"),
+        (["--tolerance", "nan"], "nan is no finite"),
         (["--json", "--csv"], "choose one of"),
         (["--charges", "Na"], "'Na' is no charge"),
         (["--executor", "abacus"], "abacus"),

@@ -229,3 +229,17 @@ def test_bad_rows_of_a_pandas_table(tmp_path: Path, records: list[Record]) -> No
         open_dataset(table[["gap"]])
     with pytest.raises(DatasetError, match="type 'int'"):
         open_dataset(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["../outside.cif", "inner/../../outside.cif", "{absolute}"])
+def test_a_table_names_no_files_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    outside, folder = tmp_path / "outside.cif", tmp_path / "data"
+    (folder / "inner").mkdir(parents=True)
+    content = example_path("NaCl").read_text()
+    outside.write_text(content)
+    (folder / "here.cif").write_text(content)
+    named = name.format(absolute=outside)
+    (folder / "id_prop.csv").write_text(f"{named},1.0\nhere.cif,2.0\n")
+    store = open_dataset(str(folder), folder=tmp_path / "store")
+    assert list(store.ids) == ["here"]
+    assert "lies outside of" in store.problems[0]

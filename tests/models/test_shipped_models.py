@@ -81,3 +81,13 @@ def test_without_the_package_one_line_says_how_to_get_it(tmp_path: Path) -> None
         assert len(refused.stderr.splitlines()) == 1
     summed = run("sums", "example:NaCl")
     assert summed.returncode == 0 and "Madelung" in summed.stdout
+
+
+def test_a_model_that_is_the_first_of_a_process_predicts() -> None:
+    """Its shapes are found without memory; nothing of that may be kept for the network itself."""
+    from madelung.models.element_features import element_features
+
+    element_features.cache_clear()
+    model = md.load("formation-energy")
+    assert element_features().device.type == "cpu"
+    assert all(weight.device.type == "cpu" for weight in model.network.state_dict().values())

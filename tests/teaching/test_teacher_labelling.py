@@ -320,3 +320,23 @@ def test_lammps_and_our_own_agree(configurations: list[Configuration], tmp_path:
         np.testing.assert_allclose(own[0], own[1], atol=1e-3)
     assert not labels.known[:, 2].any()
     assert "cannot open eam/alloy potential file nowhere" in labels.reasons[0, 2]
+
+
+def test_a_module_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
+    """What runs is the command as a module, for which Python looks there first."""
+    from madelung.teaching.supervision import _environment
+
+    trap = tmp_path / "numpy.py"
+    trap.write_text("raise SystemExit('imported from the current folder')")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.syspath_prepend("")
+        patch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+        environment = _environment()
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", "import numpy"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,27 @@ def read_dynamics_checkpoint(path: Path) -> Checkpoint:
         if head["version"] != _VERSION:
             raise ForceFieldError(f"{path}: a checkpoint of version {head['version']}")
         return Checkpoint(
-            head["step"], head["settings"], head["generator"], head["lengths"], arrays
+            _count(head["step"]),
+            dict(head["settings"]),
+            dict(head["generator"]),
+            {_plain_name(name): _count(length) for name, length in head["lengths"].items()},
+            arrays,
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except ForceFieldError:
+        raise
+    # What stands in a file may be of any kind and size.
+    except Exception as error:
         raise ForceFieldError(f"{path}: no checkpoint that can be read ({error})") from None
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} where a count stands")
+    return value
+
+
+def _plain_name(name: str) -> str:
+    """Refuse names of files that lie elsewhere than the checkpoint."""
+    if name in ("", ".", "..") or name != os.path.basename(name) or "\0" in name:
+        raise ValueError(f"{name!r} is no file of the folder")
+    return name

@@ -36,7 +36,8 @@ from madelung.common.figures import (
     subscripts,
 )
 from madelung.common.interruption import Interruption
-from madelung.common.outputs import write_json
+from madelung.common.locks import alone_in_folder
+from madelung.common.outputs import require_replaceable, whole_file, write_json
 from madelung.common.progress import watched
 from madelung.common.resuming import require_same_job
 from madelung.common.units import BOLTZMANN_CONSTANT, GIGAPASCAL, MILLIELECTRONVOLTS
@@ -142,6 +143,7 @@ class DynamicsResult:
         return figure
 
 
+@alone_in_folder
 def run_dynamics(
     structure: Any,
     force_field: Any,
@@ -206,6 +208,14 @@ def run_dynamics(
     )
 
 
+def _cut(path: Path, length: int) -> None:
+    """Take away what was written to a file after its run's checkpoint."""
+    require_replaceable(path)
+    if not path.exists() or path.stat().st_size < length:
+        raise ForceFieldError(f"{path} is shorter than when the checkpoint was written")
+    os.truncate(path, length)
+
+
 class _Run:
     """A run and its files."""
 
@@ -224,8 +234,10 @@ class _Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.atoms = atoms
         self.dynamics = integrator(atoms, self.settings, self.generator)
-        (self.folder / LOG).write_text(",".join(_COLUMNS) + "\n", encoding="utf-8")
-        (self.folder / TRAJECTORY).write_bytes(b"")
+        with whole_file(self.folder / LOG) as temporary:
+            temporary.write_text(",".join(_COLUMNS) + "\n", encoding="utf-8")
+        with whole_file(self.folder / TRAJECTORY):
+            pass
         self.write()
         self.keep()
 
@@ -239,17 +251,24 @@ class _Run:
             ForceFieldError,
             defaults=DynamicsSettings().as_object(),
         )
+        try:
+            self.generator.bit_generator.state = checkpoint.generator
+            self.step = checkpoint.step
+            self.atoms = checkpoint.atoms()
+            self.atoms.calc = calculator_of(force_field)
+            self.dynamics = integrator(self.atoms, self.settings, self.generator)
+            restore_integrator(self.dynamics, checkpoint.integrator)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+            raise ForceFieldError(
+                f"{self.checkpoint_path}: no checkpoint that a run can go on from ({problem!r})"
+            ) from None
+        if set(checkpoint.lengths) != {LOG, TRAJECTORY}:
+            named = ", ".join(sorted(checkpoint.lengths)) or "none"
+            raise ForceFieldError(
+                f"{self.checkpoint_path}: is of other files than a run's: {named}"
+            )
         for name, length in checkpoint.lengths.items():
-            path = self.folder / name
-            if not path.exists() or path.stat().st_size < length:
-                raise ForceFieldError(f"{path} is shorter than when the checkpoint was written")
-            os.truncate(path, length)
-        self.generator.bit_generator.state = checkpoint.generator
-        self.step = checkpoint.step
-        self.atoms = checkpoint.atoms()
-        self.atoms.calc = calculator_of(force_field)
-        self.dynamics = integrator(self.atoms, self.settings, self.generator)
-        restore_integrator(self.dynamics, checkpoint.integrator)
+            _cut(self.folder / name, length)
 
     def advance(self) -> None:
         """Do one step, and write what is due."""

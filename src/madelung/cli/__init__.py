@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import sys
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from madelung.common.errors import MadelungError
+from madelung.common.text import shown
 from madelung.common.version import __version__
 
 __all__ = ["app", "main"]
@@ -70,6 +72,7 @@ class _Commands(TyperGroup):
         module = importlib.import_module(place)
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        _require_finite(command)
         return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -79,6 +82,33 @@ class _Commands(TyperGroup):
             super().format_help(ctx, formatter)
         finally:
             self._listing = False
+
+
+def _require_finite(command: Any) -> None:
+    """Let every option of a command refuse infinity and what is no number."""
+    for own in getattr(command, "commands", {}).values():
+        _require_finite(own)
+    for parameter in command.params:
+        parameter.callback = _FiniteOnly(parameter.callback)
+
+
+class _FiniteOnly:
+    """The callback of a parameter, after a look at its value."""
+
+    def __init__(self, then: Any) -> None:
+        self._then = then
+
+    def __call__(self, ctx: Any, parameter: Any, value: Any) -> Any:
+        """Return the value.
+
+        Raises
+        ------
+        typer.BadParameter
+            If it is a float that is not finite.
+        """
+        if isinstance(value, float) and not math.isfinite(value):
+            raise typer.BadParameter(f"{value} is no finite number", ctx=ctx, param=parameter)
+        return value if self._then is None else self._then(ctx, parameter, value)
 
 
 app = typer.Typer(
@@ -108,14 +138,68 @@ def common(
     """Complete lattice sums of crystals, with certified errors, and properties learnt from them."""
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of all programs that SIGINT ends."""
+INTERNAL_ERROR = 70
+"""Exit code after an error that nobody foresaw (EX_SOFTWARE)."""
+
+
 def main() -> None:
-    """Run the command; errors that Madelung raises on purpose become one line on stderr."""
+    """Run the command; whatever goes wrong becomes one line on stderr, and an exit code.
+
+    ``python -X dev -m madelung ...`` shows where an error was raised.
+    """
     try:
         app(prog_name="madelung")
-    except MadelungError as problem:
-        print(f"madelung: {problem}", file=sys.stderr)
-        raise SystemExit(1) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _say("interrupted")
+        raise
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         # Whoever read the output has had enough; Python would complain once more when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except Exception as problem:
+        if sys.flags.dev_mode:
+            raise
+        text, code = _explained(problem)
+        _say(text)
+        raise SystemExit(code) from None
+
+
+def _explained(problem: Exception) -> tuple[str, int]:
+    """What went wrong, in words, and the exit code."""
+    kind = type(problem).__name__
+    if isinstance(problem, MadelungError):
+        return str(problem), 1
+    if isinstance(problem, OSError):
+        reason = problem.strerror or str(problem) or kind
+        return (f"{problem.filename}: {reason}" if problem.filename else reason), 1
+    if _is_lack_of_memory(problem):
+        return "there is not enough memory for this; give fewer atoms or smaller settings", 1
+    if isinstance(problem, RecursionError):
+        return "a file is nested too deeply to be read", 1
+    return (
+        f"an error that was not foreseen, {kind}: {problem}; please report it with the trace that "
+        "'python -X dev -m madelung ...' prints",
+        INTERNAL_ERROR,
+    )
+
+
+def _is_lack_of_memory(problem: Exception) -> bool:
+    # PyTorch has no error of its own for the memory of the CPU.
+    words = ("DefaultCPUAllocator", "out of memory", "bad_alloc")
+    return isinstance(problem, MemoryError) or any(word in str(problem) for word in words)
+
+
+def _say(text: str) -> None:
+    """Print one line on stderr."""
+    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    try:
+        print(f"madelung: {shown(line)}", file=sys.stderr)
+    except OSError:
+        # There is nobody to tell.
+        return

@@ -92,9 +92,9 @@ app = single_command(benchmark)
 
 
 def _print_tasks() -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from madelung.common.terminal import LiteralConsole
     from madelung.leaderboards.tasks import benchmark_tasks
 
     table = Table(title="benchmark tasks")
@@ -112,14 +112,15 @@ def _print_tasks() -> None:
             f"{task.crystals:,}",
             "" if best is None else f"{_mae_text(best[1])} {best[0]}",
         )
-    Console().print(table)
+    LiteralConsole().print(table)
 
 
 def _print(result: BenchmarkResult) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console, unit = Console(), result.task.unit
+    from madelung.common.terminal import LiteralConsole
+
+    console, unit = LiteralConsole(), result.task.unit
     table = Table(title=f"{result.task.name} ({unit})" if unit else result.task.name)
     for title in ("fold", "crystals", "MAE", "members' MAE", "within 68 %", "within 90 %"):
         table.add_column(title, justify="right")
@@ -148,7 +149,7 @@ def _print(result: BenchmarkResult) -> None:
     console.print(table)
     if record is None:
         left = len(result.task.splits) - len(result.folds)
-        console.print(f"{left} folds are left; finished ones are in {result.folder}", markup=False)
+        console.print(f"{left} folds are left; finished ones are in {result.folder}")
         return
     if record["published"]:
         console.print(_published_table(record, unit))
@@ -158,7 +159,7 @@ def _print(result: BenchmarkResult) -> None:
             "tested, so that no files of a submission are written"
         )
     files = ", ".join(["predictions.csv", "run.json", *record["submission"]])
-    console.print(f"{files}: {result.folder}", markup=False)
+    console.print(f"{files}: {result.folder}")
 
 
 def _published_table(record: dict[str, Any], unit: str) -> Any:

@@ -9,6 +9,7 @@ import typer
 
 from madelung.cli import options
 from madelung.common.outputs import json_text
+from madelung.common.text import shown
 
 if TYPE_CHECKING:
     from madelung.data.store import CrystalStore
@@ -216,12 +217,12 @@ def combine(
     )
     for label, counts in made.sources.items():
         typer.echo(
-            f"{label}: {counts['records']:,} of {counts['crystals']:,} crystals, "
+            f"{shown(label)}: {counts['records']:,} of {counts['crystals']:,} crystals, "
             f"{counts['held_out']:,} of them out of training"
         )
     for label, counts in made.held_out.items():
         typer.echo(
-            f"held out {label}: {counts['crystals']:,} crystals match {counts['matched']:,} "
+            f"held out {shown(label)}: {counts['crystals']:,} crystals match {counts['matched']:,} "
             f"records ({counts['uncompared']:,} pairs could not be compared)"
         )
     _report(made.store)
@@ -234,31 +235,30 @@ def _report(store: CrystalStore) -> None:
 
 def _report_problems(store: CrystalStore) -> None:
     for problem in store.problems:
-        typer.echo(f"not used: {problem}", err=True)
+        typer.echo(f"not used: {shown(problem)}", err=True)
     if store.problems:
         typer.echo(f"{len(store):,} records used, {len(store.problems):,} problems", err=True)
 
 
 def _print_info(found: dict[str, Any]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     facts = Table(show_header=False)
     for key in ("name", "description", "crystals", "atoms", "problems", "licence", "source"):
         if found.get(key) not in (None, ""):
             value = found[key]
-            facts.add_row(key, f"{value:,}" if isinstance(value, int) else escape(value))
+            facts.add_row(key, f"{value:,}" if isinstance(value, int) else value)
     for key in ("citation", "folder", "fingerprint", "default_target", "default_split"):
         if found.get(key):
-            facts.add_row(key.replace("_", " "), escape(found[key]))
+            facts.add_row(key.replace("_", " "), found[key])
     targets = Table("target", "unit", "crystals", "least", "mean", "greatest", "description")
     for item in found["targets"]:
         numbers = [
             "" if item.get(key) is None else f"{item[key]:.6g}" for key in ("min", "mean", "max")
         ]
         count = item.get("crystals")
-        shown = "" if count is None else f"{count:,}"
-        targets.add_row(item["name"], item["unit"], shown, *numbers, item["description"])
+        listed = "" if count is None else f"{count:,}"
+        targets.add_row(item["name"], item["unit"], listed, *numbers, item["description"])
     _print(facts, targets)
     if found.get("splits"):
         splits = Table("split", "train", "val", "test")
@@ -267,7 +267,7 @@ def _print_info(found: dict[str, Any]) -> None:
         _print(splits)
     _print_dropped(found)
     if found.get("split"):
-        typer.echo(f"splits: {found['split']}")
+        typer.echo(shown(f"splits: {found['split']}"))
     if not found["here"]:
         typer.echo(f"not downloaded: madelung data download {found['name']}")
 
@@ -281,9 +281,9 @@ def _print_dropped(found: dict[str, Any]) -> None:
 
 
 def _print(*tables: Any) -> None:
-    from rich.console import Console
+    from madelung.common.terminal import LiteralConsole
 
-    console = Console()
+    console = LiteralConsole()
     if not console.is_terminal:
         console.width = 200
     for table in tables:

@@ -73,10 +73,11 @@ app = single_command(ensemble)
 
 
 def _print(result: EnsembleResult) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from madelung.common.terminal import LiteralConsole
+
+    console = LiteralConsole()
     table = Table(title=f"{len(result.member_errors)} members")
     table.add_column("target", overflow="fold")
     table.add_column("part")
@@ -97,4 +98,4 @@ def _print(result: EnsembleResult) -> None:
                 f"{100 * errors.coverage_90:.1f} %",
             )
     console.print(table)
-    console.print(f"model, predictions and results: {result.folder}", markup=False)
+    console.print(f"model, predictions and results: {result.folder}")

@@ -83,10 +83,11 @@ app = single_command(evaluate)
 
 
 def _print(report: EvaluationReport, out: Path | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    errors, console = report.errors, Console()
+    from madelung.common.terminal import LiteralConsole
+
+    errors, console = report.errors, LiteralConsole()
     low, high = errors.mae_interval
     title = report.target
     if report.column not in ("", report.target):
@@ -117,8 +118,9 @@ def _print(report: EvaluationReport, out: Path | None) -> None:
     if report.seen_in_training:
         count = report.seen_crystals or errors.count
         console.print(
-            f"[bold]{count} of these {errors.count} crystals were used to train the model or to "
-            "choose its best epoch.[/bold]"
+            f"{count} of these {errors.count} crystals were used to train the model or to choose "
+            "its best epoch.",
+            style="bold",
         )
     if out is not None:
-        console.print(f"written to {out}", markup=False)
+        console.print(f"written to {out}")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import typer
-from rich.console import Console
 
 from madelung.common.errors import CrystalError
+from madelung.common.terminal import LiteralConsole
+from madelung.common.text import shown
 
 __all__ = [
     "EXAMPLE_PREFIX",
@@ -80,7 +81,7 @@ def report_problems(done: int, problems: Sequence[str], what: str) -> None:
         With exit code 1 if none went well.
     """
     for text in problems:
-        print(f"not used: {text}", file=sys.stderr)
+        print(f"not used: {shown(text)}", file=sys.stderr)
     total = done + len(problems)
     if problems and total > 1:
         print(f"{done} of {total} crystals {what}, {len(problems)} not used", file=sys.stderr)
@@ -119,7 +120,7 @@ def open_output(output: Path | None, form: str, stem: str = "sums") -> Iterator[
 
 def with_progress(entries: Iterable[Entry], files: int, *, quiet: bool) -> Iterator[Entry]:
     """Show on stderr how far a long job is, if a person is watching and nothing else is printed."""
-    console = Console(stderr=True)
+    console = LiteralConsole(stderr=True)
     if files < 2 or not console.is_terminal or (quiet and sys.stdout.isatty()):
         yield from entries
         return

@@ -8,6 +8,7 @@ import typer
 
 from madelung.cli import options
 from madelung.common.outputs import json_text
+from madelung.common.text import shown
 
 if TYPE_CHECKING:
     from madelung.models.card import ModelCard, TargetCard
@@ -57,8 +58,9 @@ app.command()(models)
 
 
 def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table()
     for column in ("model", "MAE", "on crystals"):
@@ -72,7 +74,7 @@ def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
         mae = f"{errors['mae']:.3g} {target.unit}".strip() if errors else "not tested"
         count = f"{errors['count']:,} {part}" if "count" in errors else ""
         table.add_row(name, mae, count, target.description or target.name)
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
     console.print(
         "MAE: mean absolute error on test crystals, or on validation crystals (val.) where none "
@@ -82,11 +84,14 @@ def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
 
 
 def _print_card(card: ModelCard) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
-    console.print(f"[bold]{card.name}[/bold]  {card.purpose}")
+    from madelung.common.terminal import LiteralConsole
+
+    console = LiteralConsole()
+    heading = Text.assemble((shown(card.name), "bold"), f"  {shown(card.purpose)}")
+    console.print(heading)
     table = Table("predicts", "MAE on test crystals", "number", "within 90 %")
     for target in card.targets:
         coverage = target.errors.get("coverage_90")

@@ -144,7 +144,9 @@ Config = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-Seed = Annotated[int, typer.Option(help="Seed of all that is drawn at random.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all that is drawn at random.")
+]
 LearningFiles = Annotated[
     list[str], typer.Argument(metavar="DATA...", help="extxyz files to learn from.")
 ]

@@ -11,6 +11,7 @@ import typer
 from madelung.cli import options
 from madelung.cli.options import single_command
 from madelung.common.outputs import json_text
+from madelung.common.text import shown
 from madelung.models.shipped import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _PredictionOutput:
             content["warnings"] = "; ".join(content.get("warnings", []))
             self._rows.writerow([content.get(column, "") for column in (*_COLUMNS, "error")])
         elif entry.prediction is not None:
-            self._stream.write(_as_line(name, entry) + "\n")
+            self._stream.write(shown(_as_line(name, entry)) + "\n")
 
     def close(self) -> None:
         """End the output."""

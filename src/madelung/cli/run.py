@@ -314,15 +314,16 @@ def _finish(result: _Result, out: Path, as_json: bool) -> None:
 
 
 def _print(content: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table(title=f"{content.pop('job')}, {content['formula']}", show_header=False)
     for name, value in content.items():
         table.add_row(name.replace("_", " "), _text(value))
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
-    console.print(f"written to {out}", markup=False)
+    console.print(f"written to {out}")
 
 
 def _text(value: Any) -> str:

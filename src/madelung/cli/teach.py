@@ -96,6 +96,9 @@ def label(
         quiet=quiet,
     )
     _print_labels(labels, out)
+    if not labels.known.any():
+        typer.echo("no teacher has labelled anything; the reasons are above", err=True)
+        raise typer.Exit(1)
 
 
 _REPORT_HELP = """
@@ -242,8 +245,9 @@ def next_configurations(
 
 
 def _print_labels(labels: TeacherLabels, out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table(title=f"{len(labels):,} configurations")
     table.add_column("teacher")
@@ -251,21 +255,21 @@ def _print_labels(labels: TeacherLabels, out: Path) -> None:
     table.add_column("none", justify="right")
     for name, count in zip(labels.teachers, labels.known.sum(0), strict=True):
         table.add_row(name, f"{count:,}", f"{len(labels) - count:,}")
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
     for (row, column), reason in sorted(labels.reasons.items())[:_REASONS_SHOWN]:
         text = f"no label of {labels.ids[row]} by {labels.teachers[column]}: {reason}"
-        console.print(text, markup=False)
+        console.print(text)
     more = len(labels.reasons) - _REASONS_SHOWN
     if more > 0:
         console.print(f"and {more} more")
-    console.print(f"labels: {out}", markup=False)
+    console.print(f"labels: {out}")
 
 
 def _print_report(found: TeacherReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from madelung.common.terminal import LiteralConsole
     from madelung.teaching.plots import short_name
 
     rows = [row for row in found.results["errors"] if row["group"] == "all"]
@@ -280,7 +284,7 @@ def _print_report(found: TeacherReport) -> None:
             short_name(row["teacher"]), f"{row['configurations']:,}", _number(row["rms"]),
             _number(row["median"]), f"{100.0 * row['share']:.1f} %",
         )  # fmt: skip
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
     left = len(found.results["teachers"]) - len(rows)
     if left:
@@ -289,12 +293,13 @@ def _print_report(found: TeacherReport) -> None:
     if "mixture" in found.results:
         rms = found.results["mixture"]["left_out_rms"]
         console.print(f"mixture, labelled configurations left out: {rms:.2f} meV/atom RMS")
-    console.print(f"tables and map: {found.folder}", markup=False)
+    console.print(f"tables and map: {found.folder}")
 
 
 def _print_taught(taught: TeachingResult) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table(title="errors on the test part")
     for title in ("way", "labelled", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
@@ -304,26 +309,27 @@ def _print_taught(taught: TeachingResult) -> None:
             row["method"], f"{row['labelled']:,}", _number(row["energy_rmse"]),
             _number(row["force_rmse"]),
         )  # fmt: skip
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
-    console.print(f"networks, predictions and learning curves: {taught.folder}", markup=False)
+    console.print(f"networks, predictions and learning curves: {taught.folder}")
 
 
 def _print_next(proposal: Proposal) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table(title=f"the next {len(proposal.rows):,} configurations")
     for title in ("id", "score (%)", "group", "why"):
         table.add_column(title, justify="right" if "score" in title else "left")
     for row in proposal.rows[:_NEXT_SHOWN]:
         table.add_row(row["id"], row["score"], row["group"], row["why"])
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
     more = len(proposal.rows) - _NEXT_SHOWN
     if more > 0:
         console.print(f"and {more} more are in next.csv")
-    console.print(f"structures to calculate: {proposal.folder / 'next.extxyz'}", markup=False)
+    console.print(f"structures to calculate: {proposal.folder / 'next.extxyz'}")
 
 
 def _number(value: Any) -> str:

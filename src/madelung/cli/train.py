@@ -203,8 +203,9 @@ def _signature() -> inspect.Signature:
 
 
 def _print_summary(result: TrainingResult) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from madelung.common.terminal import LiteralConsole
 
     table = Table(title=f"best epoch {result.best_epoch}, {result.seconds / 60:.1f} min")
     table.add_column("target", overflow="fold")
@@ -223,9 +224,9 @@ def _print_summary(result: TrainingResult) -> None:
                 f"{low:.4g} to {high:.4g}",
                 f"{errors.r2:.3f}",
             )
-    console = Console()
+    console = LiteralConsole()
     console.print(table)
-    console.print(f"model, predictions, logs and plots: {result.folder}", markup=False)
+    console.print(f"model, predictions, logs and plots: {result.folder}")
 
 
 train.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ __all__ = [
     "ForceFieldError",
     "MadelungError",
     "ModelError",
+    "OutputError",
     "PotentialError",
     "ToleranceWarning",
     "TrainingError",
@@ -25,6 +26,10 @@ class CrystalError(MadelungError, ValueError):
     The message names the source (file and record) where there is one, the site where it is known,
     what is wrong, and what to do about it.
     """
+
+
+class OutputError(MadelungError):
+    """A file or folder of results that cannot be written, or that another process writes to."""
 
 
 class PotentialError(MadelungError, ValueError):

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["available_cores", "most_threads", "torch_threads"]
+__all__ = ["available_cores", "bounded_threads", "most_threads", "torch_threads"]
 
+# More than these wait for each other, and so many a system may refuse to start.
 _MOST_OF_A_CORE = 4
 
 
@@ -34,3 +35,8 @@ def torch_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def bounded_threads(threads: int | None) -> int:
+    """Return how many threads to start: all cores for None or 0, else no more than are of use."""
+    return max(1, min(threads, most_threads())) if threads else available_cores()

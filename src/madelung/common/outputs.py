@@ -3,16 +3,90 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import glob
 import json
 import math
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["json_text", "plain", "whole_file", "write_json", "write_rows"]
+from madelung.common.errors import OutputError
+
+__all__ = [
+    "hold",
+    "json_text",
+    "plain",
+    "remove_leftovers",
+    "require_replaceable",
+    "whole_file",
+    "write_json",
+    "write_rows",
+]
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse a name under which there is something else than an ordinary file.
+
+    Raises
+    ------
+    OutputError
+        If it is a symbolic link, a folder, a pipe, a socket or a device.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = next((word for test, word in _KINDS if test(mode)), "no ordinary file")
+        raise OutputError(f"{path}: is {kind}, which no result replaces; name another file")
+
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what killed processes have left of files and folders that they wrote.
+
+    Parameters
+    ----------
+    folder
+        Where to look.
+    pattern
+        Of the names. What a living process holds a lock on stays.
+    """
+    for path in folder.glob(pattern):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            continue
+        # It may go meanwhile, or belong to somebody else.
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+            finally:
+                os.close(handle)
+
+
+def hold(handle: int) -> None:
+    """Lock an open file or folder for as long as it is open, where the file system can."""
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -20,7 +94,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to, and rename it when all is written.
 
     Missing folders are made. If the block raises, the temporary file is removed and what stood
-    under the name before stays.
+    under the name before stays. What a killed process has left of the file is removed.
 
     Parameters
     ----------
@@ -31,20 +105,31 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     Path
         An empty file in the same folder and with the same suffix.
+
+    Raises
+    ------
+    OutputError
+        If the name is that of a symbolic link, a folder, a pipe or a device.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
+    require_replaceable(final)
+    remove_leftovers(
+        final.parent, f".{glob.escape(final.stem)}-????????.partial{glob.escape(final.suffix)}"
+    )
     handle, name = tempfile.mkstemp(
         prefix=f".{final.stem}-", suffix=f".partial{final.suffix}", dir=final.parent
     )
-    os.close(handle)
+    hold(handle)
     temporary = Path(name)
     try:
         yield temporary
         # mkstemp makes files that only their owner reads; a result is an ordinary file.
         temporary.chmod(0o666 & ~_file_mode_mask())
+        require_replaceable(final)
         temporary.replace(final)
     finally:
+        os.close(handle)
         temporary.unlink(missing_ok=True)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from madelung.common.text import shown
+
 __all__ = ["Advance", "counted", "watched"]
 
 Item = TypeVar("Item")
@@ -28,9 +30,9 @@ def watched(what: str, *, show: bool, in_bytes: bool = False) -> Iterator[Advanc
         To be called with what is done so far.
     """
     if show:
-        from rich.console import Console
+        from madelung.common.terminal import LiteralConsole
 
-        console = Console(stderr=True)
+        console = LiteralConsole(stderr=True)
         show = console.is_terminal
     if not show:
         yield lambda done, total=None: None
@@ -40,9 +42,13 @@ def watched(what: str, *, show: bool, in_bytes: bool = False) -> Iterator[Advanc
     amount: progress.ProgressColumn = (
         progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn()
     )
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), amount)
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        amount,
+    )
     with progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(shown(what), total=None)
 
         def advance(done: float, total: float | None = None) -> None:
             bar.update(task, completed=done, total=total)

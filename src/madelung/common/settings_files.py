@@ -34,7 +34,7 @@ def read_settings_file(path: Path, error: type[MadelungError]) -> dict[str, Any]
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(f"{path}: no YAML ({problem})") from None
     if content is None:
         return {}

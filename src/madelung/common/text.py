@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,21 @@ from typing import TextIO
 from madelung.common.compression import open_bytes, without_compression
 from madelung.common.errors import DatasetError, MadelungError
 
-__all__ = ["bounded_lines", "open_text", "plain_stem", "read_text"]
+__all__ = ["bounded_lines", "open_text", "plain_stem", "read_text", "shown"]
+
+
+# Control characters but for line feed and tab, and those that turn the direction of writing.
+_CONTROLS = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+
+
+def shown(text: str) -> str:
+    """Return text as a terminal may be given it: control characters of it as ``\\x1b``.
+
+    Names in files may hold sequences that move the cursor, or rename or question the terminal.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def plain_stem(path: Path) -> str:

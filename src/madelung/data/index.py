@@ -115,9 +115,10 @@ class StoreIndex:
             origin=dict(content["origin"]),
             shards=tuple(ShardEntry(**entry) for entry in content["shards"]),
         )
+        files = [shard.file for shard in index.shards]
         counted = sum(shard.records for shard in index.shards)
         if counted != content["records"] or counted == 0:
             raise ValueError(f"{counted} records in the shards, {content['records']} in all")
-        if any(Path(shard.file).name != shard.file for shard in index.shards):
+        if any(name in ("", "..") or Path(name).name != name for name in files):
             raise ValueError("a shard lies outside of the folder")
         return index

@@ -185,8 +185,9 @@ class Shard:
                 if size != entry.bytes:
                     raise damaged(path, f"{size} bytes instead of {entry.bytes}")
                 self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise damaged(path, error.strerror or str(error)) from None
+        # An empty file cannot be mapped, and no name has a zero byte.
+        except (OSError, ValueError) as error:
+            raise damaged(path, getattr(error, "strerror", None) or str(error)) from None
         try:
             arrays = _mapped_arrays(self._map)
             self._take(arrays, entry)

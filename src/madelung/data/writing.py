@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -16,7 +17,7 @@ import numpy as np
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import DatasetError
-from madelung.common.outputs import json_text
+from madelung.common.outputs import hold, json_text, remove_leftovers
 from madelung.data.index import STORE_FILE, StoreIndex, is_store
 from madelung.data.records import DatasetInfo, Record
 from madelung.data.shards import ShardBuilder, ShardEntry
@@ -161,7 +162,10 @@ def appearing_folder(path: Path) -> Iterator[Path]:
     """
     _refuse_other(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, f".{glob.escape(path.name)}-????????.partial")
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".partial", dir=path.parent))
+    handle = os.open(temporary, os.O_RDONLY)
+    hold(handle)
     try:
         yield temporary
         # mkdtemp makes folders that only their owner may enter.
@@ -170,6 +174,7 @@ def appearing_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o777 & ~mask)
         _put(temporary, path)
     finally:
+        os.close(handle)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -210,9 +215,9 @@ def _holds_the_same(temporary: Path, path: Path) -> bool:
 
 
 def _refuse_other(path: Path) -> None:
-    if path.is_dir() and (is_store(path) or not any(path.iterdir())):
+    if path.is_dir() and not path.is_symlink() and (is_store(path) or not any(path.iterdir())):
         return
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise DatasetError(
             f"{path}: there is something else than a store, which is not overwritten; choose "
             "another name"

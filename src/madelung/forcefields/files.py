@@ -112,7 +112,7 @@ def load_force_field(source: Any) -> ForceField:
 def _parsed(text: str, path: Path) -> Mapping[str, Any]:
     try:
         data: Mapping[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ForceFieldError(f"{path}: damaged JSON ({error}); write the file again") from None
     return data
 

@@ -20,7 +20,7 @@ import torch
 
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import JobInterrupted
-from madelung.common.machine import available_cores
+from madelung.common.machine import bounded_threads
 from madelung.data.store import CrystalStore
 from madelung.leaderboards.submissions import FoldPredictions
 from madelung.leaderboards.tasks import BenchmarkTask, benchmark_task, open_task
@@ -146,7 +146,7 @@ def _require_usable(
 @contextmanager
 def _threads(settings: TrainingSettings) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(settings.threads or available_cores())
+    torch.set_num_threads(bounded_threads(settings.threads))
     try:
         yield
     finally:
@@ -306,9 +306,9 @@ class _Job:
 
     def _say(self, text: str) -> None:
         if not self.quiet:
-            from rich.console import Console
+            from madelung.common.terminal import LiteralConsole
 
-            Console(stderr=True).print(text, style="bold", highlight=False)
+            LiteralConsole(stderr=True).print(text, style="bold", highlight=False)
 
 
 def _move(model: CrystalModel, device: str) -> None:

@@ -13,7 +13,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Processes"]
+from madelung.common.errors import TrainingError
+
+__all__ = ["Processes", "usable_device"]
+
+
+def usable_device(name: str) -> torch.device:
+    """Return a PyTorch device by its name.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such device, or it cannot be used on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    # PyTorch raises one or the other, with many lines, where it was built without the device.
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).strip().split("\n")[0]
+        raise TrainingError(
+            f"device {name!r} cannot be used ({reason}); name another, such as cpu or cuda"
+        ) from None
+    return device
 
 
 class Processes:
@@ -29,7 +51,7 @@ class Processes:
     def __init__(self, device: str) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         on_gpu = self.device.type == "cuda"
         if on_gpu and self.device.index is None:
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

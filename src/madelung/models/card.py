@@ -27,7 +27,7 @@ Consensus = Literal["mean", "median"]
 class TargetCard(BaseModel):
     """One quantity that a model predicts."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str = Field(description="Name, as in the data set.")
     unit: str = Field("", description="Unit; empty for a pure number.")
@@ -53,7 +53,7 @@ class ModelCard(BaseModel):
     format: int = Field(CARD_FORMAT, description="Version of this format.")
     name: str = Field(description="Name of the model.")
     purpose: str = Field("", description="What it may be used for, and what not.")
-    targets: list[TargetCard] = Field(description="What it predicts.")
+    targets: list[TargetCard] = Field(min_length=1, description="What it predicts.")
     graph: InputSettings = Field(description="How crystals become graphs.")
     network: NetworkSettings = Field(
         discriminator="architecture", description="Architecture and size."
@@ -116,7 +116,7 @@ def read_card(folder: str | os.PathLike[str]) -> ModelCard:
             f"{path}: cannot be read ({problem.strerror}); give a model's folder or a name that "
             "'madelung models' lists"
         ) from None
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ModelError(f"{path}: no JSON ({problem}); copy the model again") from None
     version = content.get("format") if isinstance(content, dict) else None
     if not isinstance(version, int) or version < 1:

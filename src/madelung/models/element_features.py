@@ -33,8 +33,9 @@ def element_features() -> Tensor:
     T. Xie and J. C. Grossman, Phys. Rev. Lett. 120, 145301 (2018); the file states its licence.
     """
     text = (files(__package__) / "element_features.json").read_text(encoding="utf-8")
-    table = torch.zeros(_LAST_ELEMENT + 1, FEATURES)
+    # Kept for all networks, and so on no other device that PyTorch may be told to use just now.
+    table = torch.zeros(_LAST_ELEMENT + 1, FEATURES, device="cpu")
     for number, digits in json.loads(text)["elements"].items():
         bits = format(int(digits, 16), f"0{FEATURES}b")
-        table[int(number)] = torch.tensor([float(bit) for bit in bits])
+        table[int(number)] = torch.tensor([float(bit) for bit in bits], device="cpu")
     return table

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from madelung.common.errors import CrystalError, CrystalWarning, ModelError
 from madelung.common.outputs import whole_file
+from madelung.common.weights import require_finite, require_room, require_shapes, shapes_of
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import each_as_crystal
 from madelung.inputs.build import NetworkInput, build_input
@@ -106,8 +107,11 @@ class CrystalModel:
         """
         place = Path(folder)
         card = read_card(place)
+        path = place / WEIGHTS_FILE
+        data = _checked_bytes(path, card.weights_sha256)
+        _require_fit(card, data, path)
         model = cls.from_card(card, target)
-        model._load_weights(place / WEIGHTS_FILE)
+        model._take_weights(data, path)
         model.network.eval()
         return model
 
@@ -301,24 +305,15 @@ class CrystalModel:
         if novelty > 1.0:
             yield f"unlike the training crystals: distance {novelty:.2f} of the usual limit"
 
-    def _load_weights(self, path: Path) -> None:
+    def _take_weights(self, data: bytes, path: Path) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         try:
-            data = path.read_bytes()
-        except OSError as problem:
-            raise ModelError(
-                f"{path}: cannot be read ({problem.strerror}); is it a model?"
-            ) from None
-        if self.card.weights_sha256 and hashlib.sha256(data).hexdigest() != (
-            self.card.weights_sha256
-        ):
-            raise ModelError(f"{path}: damaged (its checksum is not the card's); copy it again")
-        try:
             tensors = load(data)
         except SafetensorError as problem:
             raise ModelError(f"{path}: no safetensors file ({problem})") from None
+        require_finite(tensors.items(), lambda text: ModelError(f"{path}: {text}"))
         parts = {"network": self.network, "scale": self.scale, "novelty": self.novelty}
         for part, module in parts.items():
             own = {
@@ -330,6 +325,33 @@ class CrystalModel:
                 module.load_state_dict(own)
             except RuntimeError as problem:
                 raise ModelError(f"{path}: does not fit the card: {problem}") from None
+
+
+def _checked_bytes(path: Path, checksum: str) -> bytes:
+    """Read a file whose checksum is known, unless it is empty."""
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise ModelError(f"{path}: cannot be read ({problem.strerror}); is it a model?") from None
+    if checksum and hashlib.sha256(data).hexdigest() != checksum:
+        raise ModelError(f"{path}: damaged (its checksum is not the card's); copy it again")
+    return data
+
+
+def _require_fit(card: ModelCard, data: bytes, path: Path) -> None:
+    """Refuse weights that are not of the card's network, before memory is taken for that."""
+
+    def failure(text: str) -> ModelError:
+        return ModelError(f"{path}: {text}")
+
+    shapes = shapes_of(data, failure)
+    inputs = [card.graph, *card.member_graphs]
+    for settings in (card.network, *inputs):
+        require_room(settings.model_dump(), {}, shapes, failure)
+    require_room({}, {"layers": card.network.layers, "members": card.members}, shapes, failure)
+    with torch.device("meta"):
+        model = CrystalModel.from_card(card)
+    require_shapes(model.tensors(), shapes, failure)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import as_floats, is_tensor
-from madelung.common.machine import available_cores
+from madelung.common.machine import bounded_threads
 from madelung.crystals.batch import CrystalBatch
 from madelung.sums.base import Potential
 
@@ -132,7 +132,7 @@ class SumRequest:
             reals[2],
             np.ascontiguousarray(tolerances),
             self.splitting,
-            self.threads or available_cores(),
+            bounded_threads(self.threads),
         )
 
     def select(self, chosen: NDArray[np.int64]) -> SumRequest:

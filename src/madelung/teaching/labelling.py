@@ -13,6 +13,7 @@ import numpy as np
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.interruption import Interruption, JobInterrupted
+from madelung.common.locks import alone_in_folder
 from madelung.common.progress import watched
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.journal import LabelJournal
@@ -30,6 +31,7 @@ _JOURNAL = "labels.journal"
 _PATIENCE = 0.2
 
 
+@alone_in_folder
 def label_configurations(
     configurations: Sequence[Configuration],
     teachers: Sequence[Teacher],

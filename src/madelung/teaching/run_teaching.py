@@ -13,6 +13,7 @@ from typing import Any
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.forcefields.neural.energy import EnergyModel
@@ -66,6 +67,7 @@ class TeachingResult:
     folder: Path
 
 
+@alone_in_folder
 def teach_networks(
     configurations: Sequence[Configuration],
     labels: TeacherLabels,

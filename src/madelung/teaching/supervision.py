@@ -83,7 +83,8 @@ class SupervisedTeacher:
         """Start a process, which then says whether its calculator is ready."""
         ours, theirs = Pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "madelung.teaching.worker", str(theirs.fileno())],
+            # -P: the folder that the process starts in is no place to import from.
+            [sys.executable, "-P", "-m", "madelung.teaching.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=_environment(),
             # Signals of the terminal are for the job, which ends its processes itself.
@@ -167,6 +168,12 @@ class SupervisedTeacher:
 
 
 def _environment() -> dict[str, str]:
-    """The search path of this process, and one thread, since teachers work side by side."""
-    paths = [path or os.getcwd() for path in sys.path]
+    """The search path of this process, and one thread, since teachers work side by side.
+
+    The current folder, which Python puts first by itself (``python -m``, ``python -c``), is left
+    out: a file ``numpy.py`` in it is nobody's wish. Named in PYTHONPATH it stays.
+    """
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    here = os.getcwd()
+    paths = [path for path in sys.path if path and (path != here or path in named)]
     return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from madelung.common.errors import ModelError, TrainingError
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.data.dataset import open_dataset
 from madelung.data.index import is_store
@@ -23,7 +24,12 @@ from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import learn_novelty
-from madelung.training.ensemble_members import FACTS_OF_A_RUN, note_of, read_members
+from madelung.training.ensemble_members import (
+    FACTS_OF_A_RUN,
+    EnsembleMember,
+    note_of,
+    read_members,
+)
 from madelung.training.evaluation import ModelEvaluation, TargetErrors, evaluate_members
 from madelung.training.preparation import prepare
 from madelung.training.results import (
@@ -207,6 +213,20 @@ def _require_alike(models: Sequence[CrystalModel]) -> None:
                 raise ModelError(f"model {number} has other {what} than the first: {one}, {other}")
 
 
+def _require_different(members: Sequence[EnsembleMember]) -> None:
+    """Refuse a network that is there twice: it would count double, and spreads be too small."""
+    known: dict[str, str] = {}
+    for member in members:
+        checksum = member.model.card.weights_sha256
+        if checksum and checksum in known:
+            raise TrainingError(
+                f"{member.source}: this network is there already, from {known[checksum]}; "
+                "name each run once"
+            )
+        known[checksum] = member.source
+
+
+@alone_in_folder
 def ensemble_runs(
     runs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
@@ -238,8 +258,8 @@ def ensemble_runs(
     Raises
     ------
     TrainingError
-        If a folder holds no finished run and no model, or the runs were trained on other data or
-        tested on other crystals.
+        If a folder holds no finished run and no model, a network is there twice, or the runs were
+        trained on other data or tested on other crystals.
     ModelError
         If the models do not fit together.
     """
@@ -251,6 +271,7 @@ def ensemble_runs(
             raise TrainingError(
                 f"{member.source}: was trained on another data set than {store.folder}"
             )
+    _require_different(members)
     # Before the data are gone through, which takes longer.
     _require_alike(models)
     settings = [member.settings_on(store) for member in members]

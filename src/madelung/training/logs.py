@@ -104,22 +104,21 @@ class TrainingLog:
         return "  " + "  ".join(f"{name} {row[name]:.4g}" for name in names)
 
     def _introduce(self) -> None:
-        from rich.console import Console
+        from madelung.common.terminal import LiteralConsole
 
         counts = self._prepared.card.training["crystals"]
-        console = Console(stderr=True)
+        console = LiteralConsole(stderr=True)
         console.print(
             f"learning {', '.join(self._prepared.membership.targets)} from {counts['train']} "
             f"crystals, choosing by {counts['val']}, testing on {counts['test']}"
         )
         for line in self._prepared.left_out[:10]:
-            console.print(f"left out: {line}", markup=False)
+            console.print(f"left out: {line}")
         if self._prepared.left_out:
             console.print(f"{len(self._prepared.left_out)} crystals left out")
 
 
 def _progress_bar() -> Any:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -128,13 +127,15 @@ def _progress_bar() -> Any:
         TimeRemainingColumn,
     )
 
+    from madelung.common.terminal import LiteralConsole
+
     return Progress(
         BarColumn(bar_width=20),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=LiteralConsole(stderr=True),
     )
 
 

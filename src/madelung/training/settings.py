@@ -117,7 +117,7 @@ class TrainingSettings(BaseModel):
         description="Arithmetic of the edge networks in training; bfloat16 is faster where the "
         "processor multiplies it. Validation and prediction are always in float32.",
     )
-    threads: int | None = Field(None, ge=1, description="Threads; all cores if not given.")
+    threads: int | None = Field(None, ge=1, le=1024, description="Threads; all cores if not given.")
     device: str = Field("cpu", description="PyTorch device: cpu, cuda, cuda:1, ...")
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, description="Minutes between checkpoints; one is also written on interruption."

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import Interruption
-from madelung.common.machine import available_cores
+from madelung.common.locks import locked_folder
+from madelung.common.machine import bounded_threads
 from madelung.data.store import CrystalStore
 from madelung.inputs.settings import PairSettings
 from madelung.learning.checkpoints import CHECKPOINT_FILE
@@ -27,7 +28,7 @@ from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.denoising import Displacer
 from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
-from madelung.training.logs import TrainingLog
+from madelung.training.logs import SETTINGS_FILE, TrainingLog
 from madelung.training.preparation import prepare
 from madelung.training.results import TrainingResult, conclude
 from madelung.training.settings import TrainingSettings, require_same_training
@@ -89,6 +90,12 @@ class Trainer:
         """Whether this process reports to the user; of several, the first one does."""
         return os.environ.get("RANK", "0") == "0"
 
+    def _has_only_begun(self) -> bool:
+        """Whether a run in the folder was stopped before its first checkpoint."""
+        return (self.folder / SETTINGS_FILE).is_file() and not (
+            self.folder / CHECKPOINT_FILE
+        ).exists()
+
     def fit(self, dataset: CrystalStore) -> TrainingResult:
         """Train until all epochs are done or patience is lost, and test the best model.
 
@@ -110,7 +117,7 @@ class Trainer:
             If it was interrupted; a checkpoint has been written.
         """
         threads = torch.get_num_threads()
-        torch.set_num_threads(self.settings.threads or available_cores())
+        torch.set_num_threads(bounded_threads(self.settings.threads))
         try:
             processes = Processes(self.settings.device)
             run = _Run(
@@ -122,9 +129,10 @@ class Trainer:
                 self._initial,
                 self._memory,
             )
-            if self._resume:
-                run.loop.restore(require_same_training)
-            result = run.go()
+            with locked_folder(self.folder):
+                if self._resume and not self._has_only_begun():
+                    run.loop.restore(require_same_training)
+                result = run.go()
             # Not after an error: the other processes might never come to meet this one.
             processes.close()
         finally:

@@ -20,10 +20,11 @@ def print_results(title: str, results: dict[str, Any], folder: Path) -> None:
     folder
         Folder of the fit.
     """
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from madelung.common.terminal import LiteralConsole
+
+    console = LiteralConsole()
     table = Table(title=title)
     table.add_column("part")
     for heading in ("configurations", "energy RMSE (meV/atom)", "force RMSE (eV/Å)"):
@@ -38,10 +39,10 @@ def print_results(title: str, results: dict[str, Any], folder: Path) -> None:
     console.print(table)
     if results["skipped"]:
         first = f": {results['problems'][0]}" if results["problems"] else ""
-        console.print(f"{results['skipped']} configurations were left out{first}", markup=False)
+        console.print(f"{results['skipped']} configurations were left out{first}")
     if "lammps" in results:
-        console.print(f"no file for LAMMPS: {results['lammps']}", markup=False)
-    console.print(f"potential, errors and pictures: {folder}", markup=False)
+        console.print(f"no file for LAMMPS: {results['lammps']}")
+    console.print(f"potential, errors and pictures: {folder}")
 
 
 def number(value: Any, digits: int) -> str:

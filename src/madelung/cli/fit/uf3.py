@@ -114,10 +114,11 @@ def uf3(
 
 
 def _print_sweep(trials: list[SweepTrial], out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from madelung.common.terminal import LiteralConsole
+
+    console = LiteralConsole()
     table = Table(title=f"{len(trials)} trials; none is better and faster than these")
     names = ("trial", "energy (meV/atom)", "force (eV/Å)", "µs an atom", "coefficients", "ranges")
     for title in names:
@@ -136,4 +137,4 @@ def _print_sweep(trials: list[SweepTrial], out: Path) -> None:
                 + (f", {triplets.maximum:g} Å" if triplets else ""),
             )
     console.print(table)
-    console.print(f"all trials, the picture and the best settings: {out}", markup=False)
+    console.print(f"all trials, the picture and the best settings: {out}")

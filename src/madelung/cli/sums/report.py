@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import typer
-from rich.console import Console
 
 from madelung.cli.files import EXAMPLE_PREFIX, report_problems
+from madelung.common.terminal import LiteralConsole
+from madelung.common.text import shown
 
 if TYPE_CHECKING:
     from madelung.cli.sums.tables import SummaryTable
@@ -61,7 +62,7 @@ class SumsOutput:
         elif self.form == "csv":
             self._writer = CsvWriter(self.stream, self.named)
         else:
-            self._console = Console(file=self.stream)
+            self._console = LiteralConsole(file=self.stream)
             if not self._console.is_terminal:
                 self._console.width = _PIPED_WIDTH
 
@@ -75,7 +76,7 @@ class SumsOutput:
         if self.form == "csv" and entry.crystal is not None:
             # A table of pairs has no place for them.
             for text in entry.crystal.warnings:
-                print(f"warning: {entry.source}: {text}", file=sys.stderr)
+                print(shown(f"warning: {entry.source}: {text}"), file=sys.stderr)
         if self._writer is not None:
             self._writer.add(entry)
         elif entry.problem is None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from madelung.common.text import shown
 from madelung.crystals.crystal import Crystal
 from madelung.sums.electrostatics import Electrostatics
 from madelung.sums.files import FileSums
@@ -42,13 +43,13 @@ def print_crystal(console: Console, entry: FileSums, titles: Sequence[str], rows
     assert crystal is not None
     count = f"{len(crystal)} atom{'s' if len(crystal) > 1 else ''}"
     heading = f"{crystal.formula}, {count}, {crystal.volume:.3f} Å³"
-    console.print(Text.assemble(("\n" + heading, "bold"), f"  {entry.source}"))
+    console.print(Text.assemble(("\n" + heading, "bold"), shown(f"  {entry.source}")))
     console.print(_pair_table(entry, titles, rows))
     if entry.reached is not None and not entry.reached.all():
         unreached = [title for title, ok in zip(titles, entry.reached, strict=True) if not ok]
         console.print(f"tolerance not reached in double precision: {', '.join(unreached)}")
     for text in crystal.warnings:
-        console.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"warning: {text}", highlight=False, soft_wrap=True)
     if entry.electrostatics is not None:
         console.print(_site_table(crystal, entry.electrostatics))
         for line in _energy_lines(crystal, entry.electrostatics):
@@ -90,7 +91,6 @@ class SummaryTable:
             f"{entry.crystal.formula:<16}{len(entry.crystal):>6} {constant:>13} {bounds}  "
             f"{entry.source}" + "".join(f"\n  warning: {text}" for text in entry.crystal.warnings),
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )
 

@@ -161,6 +161,10 @@ class _Files:
             If there is none, or there are several.
         """
         exact = self._folder / named
+        if Path(named).is_absolute() or ".." in Path(named).parts:
+            raise DatasetError(
+                f"{place}: {named!r} lies outside of {self._folder}; move the file into that folder"
+            )
         if exact.is_file():
             paths = [exact]
         else:

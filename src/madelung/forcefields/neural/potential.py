@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.settings_files import problems_of
+from madelung.common.weights import require_finite, require_room, require_shapes, shapes_of
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import as_crystals
 from madelung.forcefields.interface import Evaluation, ForceField
@@ -203,18 +205,36 @@ class NeuralForceField(ForceField):
             )
         try:
             settings = NeuralSettings.model_validate(data["settings"])
-            models = [EnergyModel(settings) for _ in range(data["members"])]
-            checksum, training = data["weights_sha256"], data.get("training", {})
-            energy, force = data.get("uncertainty_factors", (1.0, 1.0))
-        except (KeyError, TypeError) as problem:
-            raise ForceFieldError(f"{source}: no card of a force field: {problem!r}") from None
+            members = int(data["members"])
+            checksum, training = data["weights_sha256"], dict(data.get("training", {}))
+            energy, force = map(float, data.get("uncertainty_factors", (1.0, 1.0)))
+            if members < 1 or not (math.isfinite(energy) and math.isfinite(force)):
+                raise ValueError(f"{members} members, factors {energy} and {force}")
         except ValidationError as problem:
             raise ForceFieldError(f"{source}: {problems_of(problem)}") from None
-        _load_weights(models, Path(source).parent / WEIGHTS_FILE, checksum)
-        return cls(models, training=training, factors=(float(energy), float(force)))
+        except (KeyError, TypeError, ValueError, OverflowError) as problem:
+            raise ForceFieldError(f"{source}: no card of a force field: {problem!r}") from None
+        models = _loaded(settings, members, Path(source).parent / WEIGHTS_FILE, checksum)
+        return cls(models, training=training, factors=(energy, force))
 
 
-def _load_weights(models: Sequence[EnergyModel], path: Path, checksum: str) -> None:
+def _require_fit(settings: NeuralSettings, members: int, data: bytes, path: Path) -> None:
+    """Refuse weights that are not of the card's network, before memory is taken for that."""
+
+    def failure(text: str) -> ForceFieldError:
+        return ForceFieldError(f"{path}: {text}")
+
+    shapes = shapes_of(data, failure)
+    require_room(settings.model_dump(), {"members": members}, shapes, failure)
+    with torch.device("meta"):
+        expected = EnergyModel(settings).state_dict()
+    for index in range(members):
+        own = {f"{index}.{name}": value for name, value in expected.items()}
+        require_shapes(own, shapes, failure)
+
+
+def _loaded(settings: NeuralSettings, members: int, path: Path, checksum: str) -> list[EnergyModel]:
+    """The networks of a card with the weights in a file."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -224,8 +244,11 @@ def _load_weights(models: Sequence[EnergyModel], path: Path, checksum: str) -> N
         raise ForceFieldError(f"{path}: cannot be read ({problem.strerror})") from None
     if hashlib.sha256(data).hexdigest() != checksum:
         raise ForceFieldError(f"{path}: damaged (its checksum is not the card's); copy it again")
+    _require_fit(settings, members, data, path)
+    models = [EnergyModel(settings) for _ in range(members)]
     try:
         tensors = load(data)
+        require_finite(tensors.items(), lambda text: ForceFieldError(f"{path}: {text}"))
         for index, model in enumerate(models):
             own = {
                 name.removeprefix(f"{index}."): value
@@ -235,6 +258,7 @@ def _load_weights(models: Sequence[EnergyModel], path: Path, checksum: str) -> N
             model.load_state_dict(own)
     except (SafetensorError, RuntimeError) as problem:
         raise ForceFieldError(f"{path}: does not fit the card: {problem}") from None
+    return models
 
 
 def _evaluation(

@@ -14,6 +14,7 @@ import torch
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
@@ -59,6 +60,7 @@ class NeuralFitResult:
     folder: Path
 
 
+@alone_in_folder
 def run_neural_fit(
     data: DataFiles,
     folder: str | os.PathLike[str],

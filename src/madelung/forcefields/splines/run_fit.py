@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.figures import save_figure
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.configurations import SkippedConfigurations
@@ -45,6 +46,7 @@ class SplineMEAMFitResult:
     folder: Path
 
 
+@alone_in_folder
 def run_meam_fit(
     data: DataFiles,
     folder: str | os.PathLike[str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -111,6 +112,10 @@ def _begin(
         raise ForceFieldError(f"{path}: is damaged ({problem}); remove the folder") from None
     defaults = default_settings(settings)
     require_same_job(stored["identity"], identity, folder, ForceFieldError, defaults=defaults)
+    written = stored.get("equations")
+    if written is not None and written != _digest(folder / _EQUATIONS):
+        # A stop between the two files: the sums hold more than is known of, and are made anew.
+        return NormalEquations(settings), 0, []
     return NormalEquations.load(folder / _EQUATIONS), int(stored["done"]), stored["problems"]
 
 
@@ -122,9 +127,22 @@ def _save(
     identity: dict[str, Any],
 ) -> None:
     equations.save(folder / _EQUATIONS)
-    content = {"done": done, "problems": list(problems), "identity": identity}
+    content = {
+        "done": done,
+        "problems": list(problems),
+        "identity": identity,
+        "equations": _digest(folder / _EQUATIONS),
+    }
     with whole_file(folder / _PROGRESS) as temporary:
         temporary.write_text(json_text(content, indent=1), encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    """Checksum of a file; empty if there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _join(total: NormalEquations, new: NormalEquations) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_pages
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.comparison import Comparison, compare
@@ -54,6 +55,7 @@ class UF3FitResult:
     folder: Path
 
 
+@alone_in_folder
 def run_uf3_fit(
     data: DataFiles,
     folder: str | os.PathLike[str],

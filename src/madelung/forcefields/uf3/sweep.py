@@ -15,6 +15,7 @@ import numpy as np
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
 from madelung.common.interruption import Interruption
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
@@ -36,6 +37,7 @@ _TIMED, _REPEATS = 4, 3
 _MOST_COEFFICIENTS, _WIDENED = 1500, 1.15
 
 
+@alone_in_folder
 def sweep_uf3(
     data: DataFiles,
     folder: str | os.PathLike[str],
@@ -85,6 +87,7 @@ def sweep_uf3(
         done = _finished(study)
         while len(done) < trials:
             advance(len(done), trials)
+            study.sampler = _sampler(data.seed, len(study.trials))
             asked = study.ask()
             found = _try(asked.number, chosen, _suggested(asked, settings), threads)
             asked.set_user_attr("found", _as_object(found))
@@ -113,7 +116,6 @@ def _study(path: Path, data: DataFiles, settings: UF3Settings) -> Any:
         storage=JournalStorage(JournalFileBackend(str(path))),
         study_name="uf3",
         directions=["minimize", "minimize"],
-        sampler=optuna.samplers.TPESampler(seed=data.seed),
         load_if_exists=True,
     )
     stored = study.user_attrs.get("identity")
@@ -122,6 +124,15 @@ def _study(path: Path, data: DataFiles, settings: UF3Settings) -> Any:
         require_same_job(stored, identity, path.parent, ForceFieldError, defaults=defaults)
     study.set_user_attr("identity", identity)
     return study
+
+
+def _sampler(seed: int, trial: int) -> Any:
+    """What suggests a trial; its random numbers depend on how many there were, not on who asks."""
+    import optuna
+
+    # A sampler that starts with the same numbers again would suggest the first trials again.
+    (own,) = np.random.SeedSequence([seed, trial]).generate_state(1)
+    return optuna.samplers.TPESampler(seed=int(own))
 
 
 def _sample(data: DataFiles, count: int) -> list[Configuration]:
