@@ -251,12 +251,14 @@ def test_the_members_of_an_ensemble_keep_their_training_crystals(
     store: CrystalStore, tmp_path: Path
 ) -> None:
     """Also where these were drawn with the seed of one of them."""
-    for seed in range(2):
-        own = settings(seed=3 + seed, split_seed=3 if seed else None, epochs=1)
-        Trainer(own, tmp_path / f"{seed}").fit(store)
-    both = [tmp_path / "0", tmp_path / "1"]
-    ensemble_runs(both, tmp_path / "two", dataset=store.folder)
-    again = ensemble_runs([tmp_path / "two", both[0]], tmp_path / "three", dataset=store.folder)
+    runs = [tmp_path / f"{seed}" for seed in range(3)]
+    for seed, run in enumerate(runs):
+        Trainer(settings(seed=3 + seed, split_seed=3 if seed else None, epochs=1), run).fit(store)
+    two = tmp_path / "two"
+    ensemble_runs(runs[:2], two, dataset=store.folder)
+    with pytest.raises(md.TrainingError, match="this network is there already"):
+        ensemble_runs([two, runs[0]], tmp_path / "twice", dataset=store.folder)
+    again = ensemble_runs([two, runs[2]], tmp_path / "three", dataset=store.folder)
     assert again.model.card.members == 3 and not again.model.card.member_scales
     drawn = [member.settings_on(store).drawn_with for member in read_members([tmp_path / "three"])]
     assert drawn == [3, 3, 3]

@@ -338,7 +338,7 @@ def test_evaluate_shows_errors_worst_crystals_and_pictures(
     ("words", "text"),
     [
         (["--part", "tomorrow"], "choose train, val, test or all"),
-        (["--target", "colour"], "no target 'colour'"),
+        (["--target", "colour"], "does not predict 'colour'"),
         (["--split", "mine"], "no split 'mine'"),
     ],
 )
