@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rich.table import Table
 from madelung.common.errors import OutputError
 from madelung.common.locks import LOCK_FILE, locked_folder
 from madelung.common.machine import bounded_threads, most_threads
-from madelung.common.outputs import whole_file
+from madelung.common.outputs import held_temporary, remove_leftovers, whole_file
 from madelung.common.terminal import LiteralConsole
 from madelung.common.text import shown
 from madelung.common.weights import require_finite, require_room, require_shapes
@@ -51,6 +52,48 @@ def test_leftovers_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path: Pat
         first.write_text("outer")
     assert (tmp_path / "table.csv").read_text() == "outer"
     assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "table.csv"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_is_taken_for_a_leftover_before_it_is_locked_is_made_again(
+    tmp_path: Path, is_folder: bool
+) -> None:
+    names = iter(["first", "second"])
+
+    def make() -> str:
+        path = tmp_path / next(names)
+        path.mkdir() if is_folder else path.touch()
+        if path.name == "first":
+            remove_leftovers(tmp_path, path.name)
+        return str(path)
+
+    handle, path = held_temporary(make)
+    remove_leftovers(tmp_path, "*")
+    assert [path.name for path in tmp_path.iterdir()] == ["second"] == [path.name]
+    os.close(handle)
+    remove_leftovers(tmp_path, "*")
+    assert not path.exists()
+
+
+def test_threads_that_write_a_file_at_once_all_finish(tmp_path: Path) -> None:
+    """They look for leftovers all the time, and find each other's files."""
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(100):
+                with whole_file(tmp_path / "result.txt") as temporary:
+                    temporary.write_text(str(number))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert [path.name for path in tmp_path.iterdir()] == ["result.txt"]
 
 
 def test_a_second_process_is_kept_from_a_folder(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from madelung.common.errors import OutputError
 
 __all__ = [
-    "hold",
+    "held_temporary",
     "json_text",
     "plain",
     "remove_leftovers",
@@ -83,10 +83,35 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
                 os.close(handle)
 
 
-def hold(handle: int) -> None:
-    """Lock an open file or folder for as long as it is open, where the file system can."""
-    with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def held_temporary(make: Callable[[], str]) -> tuple[int, Path]:
+    """Make a temporary file or folder that :func:`remove_leftovers` of other processes leaves.
+
+    Parameters
+    ----------
+    make
+        Makes a new file or folder at each call, and returns its name.
+
+    Returns
+    -------
+    handle : int
+        Holds a lock, where the file system can, until it is closed.
+    path : Path
+        What was made.
+    """
+    while True:
+        path = Path(make())
+        # Another process may take it for a leftover until the lock is held; then there is a next.
+        with suppress(FileNotFoundError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                with suppress(OSError):
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                if os.path.samestat(os.fstat(handle), path.stat(follow_symlinks=False)):
+                    return handle, path
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
 
 
 @contextmanager
@@ -117,11 +142,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     remove_leftovers(
         final.parent, f".{glob.escape(final.stem)}-????????.partial{glob.escape(final.suffix)}"
     )
-    handle, name = tempfile.mkstemp(
-        prefix=f".{final.stem}-", suffix=f".partial{final.suffix}", dir=final.parent
-    )
-    hold(handle)
-    temporary = Path(name)
+    handle, temporary = held_temporary(lambda: _new_file(final))
     try:
         yield temporary
         # mkstemp makes files that only their owner reads; a result is an ordinary file.
@@ -131,6 +152,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def _new_file(final: Path) -> str:
+    """Make an empty file beside another, under a name that :func:`whole_file` recognises."""
+    handle, name = tempfile.mkstemp(
+        prefix=f".{final.stem}-", suffix=f".partial{final.suffix}", dir=final.parent
+    )
+    os.close(handle)
+    return name
 
 
 def _file_mode_mask() -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from madelung.common.arrays import to_numpy
 from madelung.common.errors import DatasetError
-from madelung.common.outputs import hold, json_text, remove_leftovers
+from madelung.common.outputs import held_temporary, json_text, remove_leftovers
 from madelung.data.index import STORE_FILE, StoreIndex, is_store
 from madelung.data.records import DatasetInfo, Record
 from madelung.data.shards import ShardBuilder, ShardEntry
@@ -163,9 +163,9 @@ def appearing_folder(path: Path) -> Iterator[Path]:
     _refuse_other(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, f".{glob.escape(path.name)}-????????.partial")
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".partial", dir=path.parent))
-    handle = os.open(temporary, os.O_RDONLY)
-    hold(handle)
+    handle, temporary = held_temporary(
+        lambda: tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".partial", dir=path.parent)
+    )
     try:
         yield temporary
         # mkdtemp makes folders that only their owner may enter.
