@@ -21,6 +21,7 @@ from .common.errors import DatasetError as DatasetError
 from .common.errors import ForceFieldError as ForceFieldError
 from .common.errors import MadelungError as MadelungError
 from .common.errors import ModelError as ModelError
+from .common.errors import PhononError as PhononError
 from .common.errors import PotentialError as PotentialError
 from .common.errors import ToleranceWarning as ToleranceWarning
 from .common.errors import TrainingError as TrainingError

@@ -10,6 +10,7 @@ __all__ = [
     "MadelungError",
     "ModelError",
     "OutputError",
+    "PhononError",
     "PotentialError",
     "ToleranceWarning",
     "TrainingError",
@@ -46,6 +47,10 @@ class DatasetError(MadelungError, ValueError):
 
 class ForceFieldError(MadelungError, ValueError):
     """A force field that cannot be read, made, or asked about a structure."""
+
+
+class PhononError(MadelungError, ValueError):
+    """Phonons that cannot be read or calculated."""
 
 
 class ModelError(MadelungError, ValueError):

@@ -1,0 +1,128 @@
+"""Compact shards of force sets: the layout of the Kyoto phonon database beside the project.
+
+A shard is a NumPy archive, compressed by xz, with the arrays of all crystals one after another.
+Forces are integers in three planes of bytes, of which the lowest bit is the sign. Of two opposite
+displacements the half sum and half difference of the forces are stored ("even" and "odd").
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from madelung.common.errors import MadelungError, PhononError
+from madelung.crystals.crystal import Crystal
+from madelung.phonons.force_sets import ForceSets
+
+__all__ = ["SHARD_SUFFIX", "read_shard"]
+
+SHARD_SUFFIX = ".npz.xz"
+_ODD_STEP, _EVEN_STEP = 1e-5, 1e-4  # eV/Å
+_MOST_BYTES = 1 << 31
+_SIZES = ("unit_atoms", "supercell_atoms", "runs", "born_atoms")
+
+
+def read_shard(path: str | Path) -> Iterator[ForceSets | PhononError]:
+    """Go through the crystals of a shard.
+
+    Parameters
+    ----------
+    path
+        A file in the layout of the Kyoto phonon database's compact form.
+
+    Yields
+    ------
+    ForceSets or PhononError
+        The latter in the place of a crystal that cannot be used.
+
+    Raises
+    ------
+    PhononError
+        If the file is not a shard, or takes more than 2 GiB.
+    """
+    name = Path(path).name
+    arrays = _arrays(Path(path))
+    at = dict.fromkeys(("unit", "run", "odd", "even", "born"), 0)
+    for row in range(len(arrays["identifier"])):
+        atoms, size, runs, charged = (int(arrays[key][row]) for key in _SIZES)
+        paired = arrays["paired"][at["run"] : at["run"] + runs].astype(bool)
+        counts = {
+            "unit": atoms, "run": runs, "odd": runs * 3 * size,
+            "even": int(paired.sum()) * 3 * size, "born": charged,
+        }  # fmt: skip
+        parts = {key: slice(at[key], at[key] + count) for key, count in counts.items()}
+        at = {key: at[key] + count for key, count in counts.items()}
+        source = f"{name}: mp-{int(arrays['identifier'][row])}"
+        try:
+            yield _force_sets(arrays, row, parts, paired, source)
+        except (MadelungError, ValueError) as error:
+            problem = str(error) if str(error).startswith(source) else f"{source}: {error}"
+            yield PhononError(problem)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Decompress a shard, with a bound on what comes out."""
+    try:
+        with lzma.open(path) as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise PhononError(f"{path}: holds more than {_MOST_BYTES >> 30} GiB")
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise PhononError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (lzma.LZMAError, zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+        if isinstance(error, PhononError):
+            raise
+        raise PhononError(f"{path}: is not a shard of force sets ({error})") from error
+
+
+def _force_sets(
+    arrays: dict[str, NDArray[Any]],
+    row: int,
+    parts: dict[str, slice],
+    paired: NDArray[np.bool_],
+    source: str,
+) -> ForceSets:
+    runs, size = len(paired), int(arrays["supercell_atoms"][row])
+    forces = _integers(arrays, "odd", parts["odd"]).reshape(runs, size, 3) * _ODD_STEP
+    mean = _integers(arrays, "even", parts["even"]).reshape(-1, size, 3) * _EVEN_STEP
+    opposite = mean - forces[paired]
+    forces[paired] += mean
+    atoms, shifts = arrays["atom"][parts["run"]], arrays["displacement"][parts["run"]]
+    lattice = arrays["lattice"][row].reshape(3, 3).astype(np.float64)
+    has_charges = parts["born"].stop > parts["born"].start
+    return ForceSets(
+        crystal=Crystal(
+            cell=lattice,
+            positions=arrays["position"][parts["unit"]].astype(np.float64) @ lattice,
+            numbers=arrays["number"][parts["unit"]].astype(np.int64),
+            source=source,
+        ),
+        supercell_matrix=np.diag(arrays["supercell"][row].astype(np.int64)),
+        primitive_matrix=arrays["primitive"][row].reshape(3, 3).astype(np.float64),
+        atoms=np.concatenate([atoms, atoms[paired]]).astype(np.int64),
+        displacements=np.concatenate([shifts, -shifts[paired]]).astype(np.float64),
+        forces=np.concatenate([forces, opposite]),
+        born=arrays["born"][parts["born"]].astype(np.float64) if has_charges else None,
+        dielectric=(
+            arrays["dielectric"][row].reshape(3, 3).astype(np.float64) if has_charges else None
+        ),
+    )
+
+
+def _integers(arrays: dict[str, NDArray[Any]], kind: str, part: slice) -> NDArray[np.int64]:
+    """Integers whose lowest bit says the sign: 0, -1, 1, -2, … for 0, 1, 2, 3."""
+    planes = (
+        arrays[f"{kind}_{plane}"][part].astype(np.int64) for plane in ("low", "middle", "high")
+    )
+    low, middle, high = planes
+    code = low | middle << 8 | high << 16
+    return (code >> 1) ^ -(code & 1)
