@@ -12,6 +12,7 @@ __all__ = [
     "BOLTZMANN_CONSTANT",
     "COULOMB_CONSTANT",
     "FREQUENCY_UNITS",
+    "GAS_CONSTANT",
     "GIGAPASCAL",
     "MILLIELECTRONVOLTS",
     "TERAHERTZ",
@@ -36,6 +37,9 @@ COULOMB_CONSTANT = _ELEMENTARY_CHARGE * 1e10 / (4.0 * math.pi * _ELECTRIC_CONSTA
 
 BOLTZMANN_CONSTANT = _BOLTZMANN / _ELEMENTARY_CHARGE
 """k in eV/K (exact)."""
+
+GAS_CONSTANT = _BOLTZMANN * 6.02214076e23
+"""R in J/(K mol) (exact)."""
 
 TERAHERTZ = math.sqrt(_ELEMENTARY_CHARGE / _ATOMIC_MASS) * 1e10 / (2e12 * math.pi)
 """The square root of eV/(Å² u), an angular frequency, over 2π, in THz."""

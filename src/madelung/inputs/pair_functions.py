@@ -62,6 +62,8 @@ class PairFunctions:
         harmonics (2l + 1) times the radial functions.
     sums
         (n, n, potentials) complete sums between a receiver and the atoms of a sender, float32.
+    orbits
+        The orbit of each atom of the primitive cell.
     bonds
         Bonds between single atoms, if the settings ask for them.
     area
@@ -74,13 +76,14 @@ class PairFunctions:
     senders: NDArray[np.int64]
     functions: NDArray[np.float32]
     sums: NDArray[np.float32]
+    orbits: NDArray[np.int64]
     bonds: CrystalBonds | None = None
     area: float | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that the arrays take."""
-        arrays = (self.numbers, self.weights, self.receivers, self.senders)
+        arrays = (self.numbers, self.weights, self.receivers, self.senders, self.orbits)
         total = sum(array.nbytes for array in (*arrays, self.functions, self.sums))
         return total + (self.bonds.nbytes if self.bonds is not None else 0)
 
@@ -186,6 +189,7 @@ def _joined(orbits: _Orbits, settings: PairSettings, sums: NDArray[np.float32]) 
         senders=senders,
         functions=functions.astype(np.float32, order="C"),
         sums=sums,
+        orbits=orbits.orbit.astype(np.int64),
         bonds=bonds,
         area=area,
     )

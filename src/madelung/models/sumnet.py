@@ -27,7 +27,7 @@ from madelung.models.pair_sums import pair_sums
 from madelung.models.settings import SumNetSettings
 from madelung.models.springs import Springs
 
-__all__ = ["SumNet", "pass_natively"]
+__all__ = ["SumLayers", "SumNet", "pass_natively"]
 
 _ELEMENTS = 119
 # Elements begin nearly as alike as their features are.
@@ -36,7 +36,42 @@ _OWN_FEATURES = 0.1
 _LARGEST_EXPONENT, _SMALLEST_SUM = 20.0, 1e-20
 
 
-class SumNet(nn.Module):
+class SumLayers(nn.Module):
+    """Features of the atoms of crystals: what elements are, and layers of message passing.
+
+    Parameters
+    ----------
+    settings
+        Size and options; of these the readout is not looked at.
+    sections
+        Functions of each degree that a pair has; see
+        :func:`madelung.inputs.pair_functions.function_sections`.
+    """
+
+    element_features: Tensor
+
+    def __init__(self, settings: SumNetSettings, sections: Sequence[int]) -> None:
+        super().__init__()
+        width = settings.features
+        self.register_buffer("element_features", element_features(), persistent=False)
+        self.element = nn.Linear(FEATURES, width)
+        self.own = nn.Embedding(_ELEMENTS, width)
+        nn.init.normal_(self.own.weight, std=_OWN_FEATURES)
+        self.layers = nn.ModuleList(SumLayer(settings, sections) for _ in range(settings.layers))
+
+    def atoms(self, graph: PairGraph) -> Tensor:
+        """Return (N, features) features of the atoms after all layers."""
+        atoms: Tensor = self.element(self.element_features[graph.numbers])
+        atoms = atoms + self.own(graph.numbers)
+        layers = [layer for layer in self.layers if isinstance(layer, SumLayer)]
+        if passes_natively(self, atoms):
+            return pass_natively(layers, atoms, graph)
+        for layer in layers:
+            atoms = layer(atoms, graph)
+        return atoms
+
+
+class SumNet(SumLayers):
     """SumNet with any number of outputs.
 
     Parameters
@@ -57,19 +92,12 @@ class SumNet(nn.Module):
     same embedding without influencing it. Frequencies are those of :class:`Springs` instead.
     """
 
-    element_features: Tensor
-
     def __init__(
         self, settings: SumNetSettings, outputs: int, sections: Sequence[int], reach: float = 0.0
     ) -> None:
-        super().__init__()
+        super().__init__(settings, sections)
         self.settings = settings
         width = settings.features
-        self.register_buffer("element_features", element_features(), persistent=False)
-        self.element = nn.Linear(FEATURES, width)
-        self.own = nn.Embedding(_ELEMENTS, width)
-        nn.init.normal_(self.own.weight, std=_OWN_FEATURES)
-        self.layers = nn.ModuleList(SumLayer(settings, sections) for _ in range(settings.layers))
         self.atom = nn.Linear(width, width)
         self.attention: nn.Linear | None = None
         if settings.pooling == "attention":
@@ -144,17 +172,6 @@ class SumNet(nn.Module):
     def _embedding(self, pooled: Tensor) -> Tensor:
         hidden = self.dropout(functional.silu(self.first(pooled)))
         return hidden + functional.silu(self.second(hidden))
-
-    def atoms(self, graph: PairGraph) -> Tensor:
-        """Return (N, features) features of the atoms after all layers."""
-        atoms: Tensor = self.element(self.element_features[graph.numbers])
-        atoms = atoms + self.own(graph.numbers)
-        layers = [layer for layer in self.layers if isinstance(layer, SumLayer)]
-        if passes_natively(self, atoms):
-            return pass_natively(layers, atoms, graph)
-        for layer in layers:
-            atoms = layer(atoms, graph)
-        return atoms
 
     def _pooled(self, atoms: Tensor, graph: PairGraph) -> Tensor:
         """(B, features) mean over the atoms, or the one of equation 5."""

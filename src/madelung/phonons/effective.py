@@ -5,7 +5,6 @@ Equations 1 to 4 of docs/theory/effective-phonons.md.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.units import BOLTZMANN_CONSTANT, TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import as_crystals
+from madelung.phonons.wave_vectors import commensurate_steps, space_group_operations
 
 __all__ = ["EffectivePhonons", "effective_phonons"]
 
@@ -25,7 +25,6 @@ __all__ = ["EffectivePhonons", "effective_phonons"]
 _UNEVEN = 1e-4
 # Directions of displacements that are weaker than the strongest by this much are missing ones.
 _FAINT = 1e-10
-_SYMMETRY_TOLERANCE = 1e-4
 
 Complex = NDArray[np.complex128]
 
@@ -95,7 +94,7 @@ def effective_phonons(
     if not snapshots or len(snapshots) != len(forces):
         raise ForceFieldError("phonons need configurations, and forces of each of them")
     multiples = _multiples(unit, snapshots)
-    steps, cells = _wave_vectors(multiples)
+    steps, cells = commensurate_steps(multiples)
     waves = [
         _waves(unit, steps / cells, snapshot, force, multiples)
         for snapshot, force in zip(snapshots, forces, strict=True)
@@ -129,19 +128,6 @@ def _multiples(unit: Crystal, snapshots: Sequence[Crystal]) -> NDArray[np.int64]
             "the cells of the configurations must be one supercell of the primitive cell"
         )
     return whole.astype(np.int64)
-
-
-def _wave_vectors(multiples: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Wave vectors as whole numbers (Q, 3) over the number of cells; Gamma is the first."""
-    cells = round(abs(np.linalg.det(multiples)))
-    # Multiples of the columns of the inverse, all modulo one.
-    generators = np.round(cells * np.linalg.inv(multiples)).astype(np.int64).T
-    found = np.zeros((1, 3), dtype=np.int64)
-    for generator in generators:
-        along = generator * np.arange(cells)[:, None]
-        sums = (found[:, None] + np.unique(along % cells, axis=0)).reshape(-1, 3)
-        found = np.unique(sums % cells, axis=0)
-    return found, cells
 
 
 def _waves(
@@ -179,7 +165,7 @@ def _star(unit: Crystal, steps: NDArray[np.int64], cells: int) -> list[Any]:
     """For each symmetry operation: where it brings wave vectors, and how waves are turned back."""
     place_of = {tuple(step): place for place, step in enumerate(steps.tolist())}
     result = []
-    for rotation, shift in _operations(unit):
+    for rotation, shift in space_group_operations(unit):
         turned = steps @ np.round(np.linalg.inv(rotation)).astype(np.int64)
         images = [place_of.get(tuple(step)) for step in (turned % cells).tolist()]
         if None in images:
@@ -202,21 +188,6 @@ def _turning(atoms: NDArray[np.int64], phases: Complex, rotation: NDArray[np.flo
         return turned
 
     return turn
-
-
-def _operations(unit: Crystal) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Rotations and translations of the space group, in lattice vectors."""
-    import spglib
-
-    cell: Any = (unit.cell, unit.scaled_positions, unit.numbers)
-    with warnings.catch_warnings():
-        # spglib announces with every call that it will raise errors in a later version.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry(cell, symprec=_SYMMETRY_TOLERANCE)
-    if found is None:
-        return [(np.eye(3, dtype=np.int64), np.zeros(3))]
-    rotations = np.asarray(found["rotations"], dtype=np.int64)
-    return list(zip(rotations, np.asarray(found["translations"]), strict=True))
 
 
 def _nearest_hermitian(squares: Complex, products: Complex) -> Complex:

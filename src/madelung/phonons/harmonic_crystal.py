@@ -103,8 +103,9 @@ class HarmonicCrystal:
             phases = np.exp(2j * np.pi * (self.vectors[order] @ point))
             matrix[pairs[starts]] = np.add.reduceat(phases[:, None] * flat[order], starts, axis=0)
         shaped = found.reshape(-1, atoms, atoms, 3, 3).transpose(0, 1, 3, 2, 4)
-        full = shaped.reshape(len(points), 3 * atoms, 3 * atoms)
-        return (full + full.conj().swapaxes(1, 2)) / 2.0
+        full: Complex = shaped.reshape(len(points), 3 * atoms, 3 * atoms)
+        hermitian: Complex = (full + full.conj().swapaxes(1, 2)) / 2.0
+        return hermitian
 
     def frequencies(self, wave_vectors: ArrayLike) -> NDArray[np.float64]:
         """Return (Q, 3n) frequencies in THz, ascending; those of unstable modes are negative."""
