@@ -71,13 +71,6 @@ class HarmonicCrystal:
         if not all(np.isfinite(value).all() for value in (self.matrices, self.masses)):
             raise PhononError("force constants and masses must be finite")
 
-    @cached_property
-    def vectors(self) -> NDArray[np.float64]:
-        """(E, 3) vectors from the first atom to the second, in lattice vectors."""
-        scaled = self.crystal.scaled_positions
-        vectors: NDArray[np.float64] = scaled[self.second] + self.shifts - scaled[self.first]
-        return vectors
-
     def dynamical_matrices(self, wave_vectors: ArrayLike) -> Complex:
         """Return the dynamical matrices, whose eigenvalues are squared angular frequencies.
 
@@ -92,20 +85,35 @@ class HarmonicCrystal:
             In eV/(Å² u), Hermitian, with phases exp(2πi q·(r_j − r_i)) as in phonopy.
         """
         points = np.atleast_2d(np.asarray(wave_vectors, dtype=np.float64))
+        places = np.exp(2j * np.pi * (points @ self.crystal.scaled_positions.T))
+        shift = np.repeat(places, 3, axis=1)
+        matrices: Complex = self.matrices_of_cells(points)
+        matrices *= shift.conj()[:, :, None]
+        matrices *= shift[:, None, :]
+        return matrices
+
+    def matrices_of_cells(self, wave_vectors: NDArray[np.float64]) -> Complex:
+        """Return dynamical matrices with phases exp(2πi q·T) of whole cells T instead."""
         atoms = len(self.crystal)
-        scale = 1.0 / np.sqrt(self.masses[self.first] * self.masses[self.second])
-        flat = (self.matrices * scale[:, None, None]).reshape(-1, 9)
-        order = np.argsort(self.first * atoms + self.second, kind="stable")
-        pairs = (self.first * atoms + self.second)[order]
-        starts = np.flatnonzero(np.diff(pairs, prepend=-1))
-        found = np.zeros((len(points), atoms * atoms, 9), dtype=complex)
-        for point, matrix in zip(points, found, strict=True):
-            phases = np.exp(2j * np.pi * (self.vectors[order] @ point))
-            matrix[pairs[starts]] = np.add.reduceat(phases[:, None] * flat[order], starts, axis=0)
-        shaped = found.reshape(-1, atoms, atoms, 3, 3).transpose(0, 1, 3, 2, 4)
-        full: Complex = shaped.reshape(len(points), 3 * atoms, 3 * atoms)
+        cells, blocks = self._by_cell
+        waves = np.exp(2j * np.pi * (wave_vectors @ cells.T))
+        # Two real products take half the time of one of complex numbers with real ones.
+        matrices = waves.real @ blocks + 1j * (waves.imag @ blocks)
+        shaped = matrices.reshape(-1, atoms, atoms, 3, 3).transpose(0, 1, 3, 2, 4)
+        full = shaped.reshape(len(wave_vectors), 3 * atoms, 3 * atoms)
         hermitian: Complex = (full + full.conj().swapaxes(1, 2)) / 2.0
         return hermitian
+
+    @cached_property
+    def _by_cell(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(T, 3) cells, and (T, 9 n²) force constants over roots of masses for each of them."""
+        atoms = len(self.crystal)
+        cells, place = np.unique(self.shifts, axis=0, return_inverse=True)
+        scale = 1.0 / np.sqrt(self.masses[self.first] * self.masses[self.second])
+        blocks = np.zeros((len(cells), atoms * atoms, 9))
+        rows = (place.reshape(-1), self.first * atoms + self.second)
+        np.add.at(blocks, rows, (self.matrices * scale[:, None, None]).reshape(-1, 9))
+        return cells.astype(np.float64), blocks.reshape(len(cells), -1)
 
     def frequencies(self, wave_vectors: ArrayLike) -> NDArray[np.float64]:
         """Return (Q, 3n) frequencies in THz, ascending; those of unstable modes are negative."""

@@ -20,7 +20,7 @@ from madelung.models.harmonic import (
     force_constants,
 )
 from madelung.phonons.examples import PhononExample, joined_graph
-from madelung.phonons.thermal_modes import thermal_sums
+from madelung.phonons.thermodynamics import thermodynamics
 
 __all__ = ["PhononErrors", "commensurate_matrices", "phonon_errors", "phonon_loss"]
 
@@ -30,6 +30,8 @@ _MIXING = 0.3
 _ACOUSTIC = 3
 _STABLE = -0.05
 _TEMPERATURE = 300.0
+# Softer modes (THz) count as if they had this frequency, so that no error is of a missing mode.
+_SOFTEST_COUNTED = 0.0501
 
 
 def commensurate_matrices(constants: Tensor, example: PhononExample) -> Tensor:
@@ -117,13 +119,16 @@ def phonon_errors(
     weights[0, np.argsort(np.abs(reference[0]))[:_ACOUSTIC]] = 0.0
     kept = weights > 0.0
     own, reference, weights = own[kept], reference[kept], weights[kept] / weights[kept].sum()
-    ours, theirs = (thermal_sums(one, weights, _TEMPERATURE) for one in (own, reference))
+    ours, theirs = (
+        thermodynamics(np.maximum(one, _SOFTEST_COUNTED)[:, None], weights, _TEMPERATURE)
+        for one in (own, reference)
+    )
     return PhononErrors(
         frequency=float(weights @ np.abs(own - reference)),
         maximum=float(abs(own.max() - reference.max())),
-        free_energy=abs(ours[0] - theirs[0]),
-        entropy=abs(ours[1] - theirs[1]),
-        heat_capacity=abs(ours[2] - theirs[2]),
+        free_energy=float(abs(ours.free_energy - theirs.free_energy)[0]),
+        entropy=float(abs(ours.entropy - theirs.entropy)[0]),
+        heat_capacity=float(abs(ours.heat_capacity - theirs.heat_capacity)[0]),
         is_stable=bool(own.min() > _STABLE),
         was_stable=bool(reference.min() > _STABLE),
         born=born,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,11 @@ from numpy.typing import NDArray
 from madelung.common.errors import PhononError
 from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
+from madelung.phonons.force_constants import (
+    harmonic_of_phonopy,
+    phonopy_of_force_sets,
+    symmetric_force_constants,
+)
 from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.wave_vectors import (
     commensurate_steps,
@@ -96,26 +100,22 @@ def reference_modes(force_sets: ForceSets, most_elements: int | None = None) -> 
         If phonopy cannot make force constants, or the supercell is no multiple of the primitive
         cell.
     """
-    phonon, asymmetry = _force_constants(force_sets)
-    primitive = phonon.primitive
-    crystal = Crystal(
-        cell=primitive.cell,
-        positions=primitive.positions,
-        numbers=primitive.numbers,
-        source=force_sets.crystal.source,
-    )
-    inverse = np.linalg.inv(primitive.cell)
-    multiples = _whole(phonon.supercell.cell @ inverse, force_sets)
+    name = force_sets.crystal.source or force_sets.crystal.formula
+    phonon = phonopy_of_force_sets(force_sets)
+    asymmetry = symmetric_force_constants(phonon, name)
+    harmonic = harmonic_of_phonopy(phonon, name)
+    crystal = harmonic.crystal
+    multiples = _whole(phonon.supercell.cell @ np.linalg.inv(crystal.cell), name)
     steps, cells = commensurate_steps(multiples)
     rotations = [rotation for rotation, _ in space_group_operations(crystal)]
     kept, counts = irreducible_points(steps, cells, rotations)
     points, weights = steps[kept] / cells, counts / cells
     if most_elements is not None:
         points, weights = _fewer(points, weights, most_elements // (3 * len(crystal)) ** 2)
-    squares, modes = np.linalg.eigh(_dynamical(phonon, points))
+    squares, modes = np.linalg.eigh(harmonic.matrices_of_cells(points))
     return ReferenceModes(
         crystal=crystal,
-        masses=np.asarray(primitive.masses, dtype=np.float64),
+        masses=harmonic.masses,
         multiples=multiples,
         wave_vectors=points,
         weights=weights,
@@ -127,70 +127,11 @@ def reference_modes(force_sets: ForceSets, most_elements: int | None = None) -> 
     )
 
 
-def _force_constants(force_sets: ForceSets) -> tuple[Any, float]:
-    """A Phonopy object with symmetric force constants, and how much symmetrising changed them."""
-    from phonopy import Phonopy
-    from phonopy.structure.atoms import PhonopyAtoms
-
-    crystal = force_sets.crystal
-    unit: Any = PhonopyAtoms(
-        numbers=crystal.numbers, cell=crystal.cell, scaled_positions=crystal.scaled_positions
-    )
-    try:
-        phonon = Phonopy(
-            unit,
-            force_sets.supercell_matrix,
-            primitive_matrix=force_sets.primitive_matrix,
-            log_level=0,
-        )
-        phonon.dataset = {
-            "natom": force_sets.forces.shape[1],
-            "first_atoms": [
-                {"number": int(atom), "displacement": shift, "forces": forces}
-                for atom, shift, forces in zip(
-                    force_sets.atoms, force_sets.displacements, force_sets.forces, strict=True
-                )
-            ],
-        }
-        phonon.produce_force_constants(calculate_full_force_constants=False)
-        before = np.array(phonon.force_constants)
-        phonon.symmetrize_force_constants()
-    except (RuntimeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
-        raise PhononError(
-            f"{crystal.source}: phonopy finds no force constants ({error})"
-        ) from error
-    return phonon, float(np.abs(phonon.force_constants - before).max())
-
-
-def _whole(multiples: NDArray[np.float64], force_sets: ForceSets) -> NDArray[np.int64]:
+def _whole(multiples: NDArray[np.float64], name: str) -> NDArray[np.int64]:
     found = np.rint(multiples).astype(np.int64)
     if np.abs(multiples - found).max() > _UNEVEN:
-        raise PhononError(
-            f"{force_sets.crystal.source}: its supercell is no multiple of its primitive cell"
-        )
+        raise PhononError(f"{name}: its supercell is no multiple of its primitive cell")
     return found
-
-
-def _dynamical(phonon: Any, points: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """(K, 3n, 3n) dynamical matrices with phases of whole cells, from compact force constants."""
-    primitive, supercell = phonon.primitive, phonon.supercell
-    atoms, own = len(primitive), np.asarray(primitive.p2s_map)
-    inverse = np.linalg.inv(primitive.cell)
-    home = np.array([primitive.p2p_map[atom] for atom in primitive.s2p_map])
-    away = supercell.positions @ inverse - primitive.scaled_positions[home]
-    cells = np.rint(away)
-    constants = np.asarray(phonon.force_constants)
-    if len(constants) != atoms:
-        constants = constants[own]
-    phases = np.exp(2j * np.pi * (points @ cells.T))
-    found = np.zeros((len(points), atoms, 3, atoms, 3), dtype=complex)
-    for second in range(atoms):
-        images = np.flatnonzero(home == second)
-        relative = phases[:, None, images] * phases[:, own, None].conj()
-        found[:, :, :, second] = np.einsum("qis,isab->qiab", relative, constants[:, images])
-    scale = 1.0 / np.sqrt(np.repeat(primitive.masses, 3))
-    full = found.reshape(len(points), 3 * atoms, 3 * atoms) * scale[:, None] * scale
-    return (full + full.conj().swapaxes(1, 2)) / 2.0
 
 
 def _fewer(

@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 
 from madelung.crystals.crystal import Crystal
 
-__all__ = ["commensurate_steps", "irreducible_points", "space_group_operations"]
+__all__ = [
+    "SYMMETRY_TOLERANCE",
+    "commensurate_steps",
+    "irreducible_points",
+    "space_group_operations",
+]
 
-_SYMMETRY_TOLERANCE = 1e-4
+SYMMETRY_TOLERANCE = 1e-4
+"""How far (Å) atoms may be from the places of equal ones."""
 
 
 def commensurate_steps(multiples: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
@@ -85,7 +91,7 @@ def space_group_operations(unit: Crystal) -> list[tuple[NDArray[np.int64], NDArr
     with warnings.catch_warnings():
         # spglib announces with every call that it will raise errors in a later version.
         warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry(cell, symprec=_SYMMETRY_TOLERANCE)
+        found = spglib.get_symmetry(cell, symprec=SYMMETRY_TOLERANCE)
     if found is None:
         return [(np.eye(3, dtype=np.int64), np.zeros(3))]
     rotations = np.asarray(found["rotations"], dtype=np.int64)
