@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from madelung.common.weights import require_finite, require_room, require_shapes
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS, covalent_radii
 from madelung.crystals.primitive import primitive_crystal
+from madelung.crystals.reading.arguments import as_crystals
 from madelung.inputs.couplings import crystal_couplings, open_placement
 from madelung.inputs.pair_functions import near_sections, pair_functions
 from madelung.inputs.pair_graph import join_pairs
@@ -28,8 +30,10 @@ from madelung.models.harmonic import (
     electric_response,
     force_constants,
 )
+from madelung.phonons.calibration import Calibration
 from madelung.phonons.card import PHONON_CARD_FILE, PhononCard, read_phonon_card
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
+from madelung.phonons.prediction import Phonons
 
 __all__ = ["PhononModel", "relative_volume", "volume_range"]
 
@@ -130,6 +134,28 @@ class PhononModel:
                 )
             )  # fmt: skip
         return found
+
+    def predict(self, crystal: Any) -> Phonons:
+        """Return the phonons of a crystal, with intervals.
+
+        Parameters
+        ----------
+        crystal
+            A path, ASE ``Atoms``, a pymatgen ``Structure`` or a :class:`Crystal`.
+
+        Raises
+        ------
+        CrystalError
+            If the crystal is not periodic in three directions or has no volume.
+        PhononError
+            If force constants are no finite numbers.
+        """
+        (read,), _ = as_crystals(crystal)
+        calibration = None
+        if self.card.calibration:
+            calibration = Calibration.model_validate(self.card.calibration)
+        warnings = (*read.warnings, *self.warnings(read))
+        return Phonons.of_members(self.members(read), calibration, warnings)
 
     def warnings(self, crystal: Crystal) -> Iterator[str]:
         """Say what of a crystal was absent or rare among the training crystals."""

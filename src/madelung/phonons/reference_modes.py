@@ -22,13 +22,13 @@ from madelung.phonons.wave_vectors import (
     space_group_operations,
 )
 
-__all__ = ["ReferenceModes", "is_sound", "reference_modes"]
+__all__ = ["LARGEST_ASYMMETRY", "LOWEST_FREQUENCY", "ReferenceModes", "is_sound", "reference_modes"]
 
 # How far lattice vectors of a supercell may be from multiples of those of the primitive cell.
 _UNEVEN = 1e-3
 # Force sets that contradict themselves are no reference: largest asymmetry of a force constant
 # (eV/Å²) and lowest frequency (THz), as for the column "sound" of the database.
-_LARGEST_ASYMMETRY, _LOWEST_FREQUENCY = 0.1, -10.0
+LARGEST_ASYMMETRY, LOWEST_FREQUENCY = 0.1, -10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class ReferenceModes:
 def is_sound(modes: ReferenceModes) -> bool:
     """Tell whether a calculation agrees with itself well enough to learn from it."""
     lowest = float(modes.frequencies.min())
-    return modes.asymmetry <= _LARGEST_ASYMMETRY and lowest >= _LOWEST_FREQUENCY
+    return modes.asymmetry <= LARGEST_ASYMMETRY and lowest >= LOWEST_FREQUENCY
 
 
 def reference_modes(force_sets: ForceSets, most_elements: int | None = None) -> ReferenceModes:

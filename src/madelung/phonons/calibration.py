@@ -1,0 +1,53 @@
+"""From the spread of an ensemble to intervals that hold: section "Uncertainty" of the theory page.
+
+See docs/theory/harmonic-network.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["QUANTITIES", "Calibration", "Widening", "fitted_widening"]
+
+QUANTITIES = ("frequency", "maximum", "minimum", "free_energy", "entropy", "heat_capacity")
+"""What has an interval: frequencies (THz), the highest and lowest, F, S and C_V at 300 K."""
+_SHARE = 0.9
+
+
+class Widening(BaseModel):
+    """Half-width of the 90 % interval: ``factor * (spread + floor)``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    factor: float = Field(gt=0.0, description="Widens the spread.")
+    floor: float = Field(ge=0.0, description="Added to it, in the unit of the quantity.")
+
+
+class Calibration(BaseModel):
+    """Widenings of each quantity, fitted to validation crystals."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    frequency: Widening
+    maximum: Widening
+    minimum: Widening
+    free_energy: Widening
+    entropy: Widening
+    heat_capacity: Widening
+
+    def half_width(self, quantity: str, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return half-widths of 90 % intervals for standard deviations over the members."""
+        own: Widening = getattr(self, quantity)
+        return own.factor * (spread + own.floor)
+
+
+def fitted_widening(errors: NDArray[np.float64], spreads: NDArray[np.float64]) -> Widening:
+    """Choose a widening so that 90 % of absolute errors lie within.
+
+    The floor is half of the median error: below it spreads say little.
+    """
+    floor = 0.5 * float(np.median(errors))
+    ratios = errors / np.maximum(spreads + floor, 1e-12)
+    return Widening(factor=max(float(np.quantile(ratios, _SHARE)), 1e-6), floor=floor)
