@@ -17,6 +17,7 @@ from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 
 __all__ = [
+    "empty_phonopy",
     "force_constants_of",
     "forces_of_displacements",
     "harmonic_of_phonopy",
@@ -43,7 +44,9 @@ def force_constants_of(force_sets: ForceSets) -> HarmonicCrystal:
 
 def phonopy_of_force_sets(force_sets: ForceSets) -> Any:
     """Return a Phonopy object with displacements and forces, its force constants not made yet."""
-    phonon = _phonopy(force_sets.crystal, force_sets.supercell_matrix, force_sets.primitive_matrix)
+    phonon = empty_phonopy(
+        force_sets.crystal, force_sets.supercell_matrix, force_sets.primitive_matrix
+    )
     rows = zip(force_sets.atoms, force_sets.displacements, force_sets.forces, strict=True)
     phonon.dataset = {
         "natom": force_sets.forces.shape[1],
@@ -147,7 +150,7 @@ def phonopy_of(harmonic: HarmonicCrystal, supercell_matrix: Any) -> Any:
     matrix = np.diag(matrix) if matrix.shape == (3,) else matrix
     if matrix.shape != (3, 3) or round(np.linalg.det(matrix)) < 1:
         raise PhononError(f"{np.asarray(supercell_matrix).tolist()} is no matrix of a supercell")
-    phonon = _phonopy(harmonic.crystal, matrix, np.eye(3), masses=harmonic.masses)
+    phonon = empty_phonopy(harmonic.crystal, matrix, np.eye(3), masses=harmonic.masses)
     phonon.force_constants = _folded(harmonic, phonon)
     return phonon
 
@@ -224,9 +227,16 @@ def _all_rows(phonon: Any) -> NDArray[np.float64]:
     return full
 
 
-def _phonopy(
+def empty_phonopy(
     crystal: Crystal, supercell_matrix: Any, primitive_matrix: Any, masses: Any = None
 ) -> Any:
+    """Return a Phonopy object without displacements and forces.
+
+    Raises
+    ------
+    PhononError
+        If phonopy is not installed, or cannot use the cells.
+    """
     try:
         from phonopy import Phonopy
         from phonopy.structure.atoms import PhonopyAtoms

@@ -24,8 +24,8 @@ Complex = NDArray[np.complex128]
 class HarmonicCrystal:
     """Force constants between the atoms of a primitive cell and all atoms of the crystal.
 
-    The energy of displacements u is ½ Σ u_i Φ_ij u_j. Born charges stand beside the force constants,
-    which are those of a supercell without a macroscopic field.
+    The energy of displacements u is ½ Σ u_i Φ_ij u_j. Born charges stand beside the force
+    constants, which are those of a supercell without a macroscopic field.
 
     Parameters
     ----------

@@ -176,6 +176,13 @@ class Phonons:
             shifts.append(np.einsum("qia,qia->qa", modes.conj(), moved).real)
         return _roots(squares), _roots(np.array(shifts))
 
+    def supercell(self, multiples: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return a supercell as it is given, or one of at least 12 Å in each direction."""
+        if multiples is not None:
+            return multiples
+        lengths = 1.0 / np.linalg.norm(np.linalg.inv(self.crystal.cell), axis=0)
+        return np.diag(np.ceil(_SUPERCELL_LENGTH / lengths - 1e-6).astype(np.int64))
+
     def supercell_points(
         self, multiples: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -187,9 +194,7 @@ class Phonons:
             (3, 3) its lattice vectors, as rows, in those of the primitive cell; by default of a
             supercell that is at least 12 Å long in each direction.
         """
-        if multiples is None:
-            lengths = 1.0 / np.linalg.norm(np.linalg.inv(self.crystal.cell), axis=0)
-            multiples = np.diag(np.ceil(_SUPERCELL_LENGTH / lengths - 1e-6).astype(np.int64))
+        multiples = self.supercell(multiples)
         steps, cells = commensurate_steps(multiples)
         rotations = [rotation for rotation, _ in space_group_operations(self.crystal)]
         kept, counts = irreducible_points(steps, cells, rotations)
