@@ -8,9 +8,9 @@ from typing import Any
 import ase.build
 import numpy as np
 import pytest
-from phonopy import Phonopy
 from phonon_cases import alloy, force_sets_of, metal
 from phonon_cases import phonopy_of as emt_phonopy
+from phonopy import Phonopy
 
 from madelung.common.errors import PhononError
 from madelung.phonons.force_constants import (

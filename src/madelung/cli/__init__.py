@@ -36,6 +36,10 @@ _COMMANDS = {
         "madelung.cli.fit.command",
         "Fit a force field to reference energies, forces and stresses.",
     ),
+    "phonons": (
+        "madelung.cli.phonons.command",
+        "Phonons of crystals: stability, bands, thermodynamics, each with its interval.",
+    ),
     "teach": (
         "madelung.cli.teach",
         "Let empirical potentials label configurations, and see which of them is good where.",

@@ -180,6 +180,12 @@ _FORCE_FIELD = typer.Option(
 )
 ForceFieldPath = Annotated[Path, _FORCE_FIELD]
 OptionalForceField = Annotated[Path | None, _FORCE_FIELD]
+PhononModelName = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="NAME|PATH", help="phonons, or the folder of a model or a run."
+    ),
+]
 ModelTarget = Annotated[
     str | None,
     typer.Option(

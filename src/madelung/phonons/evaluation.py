@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
@@ -113,6 +114,24 @@ class Evaluation:
         found["stability_matthews"] = _matthews(truth, said)
         return found
 
+    def by_class(self) -> dict[str, dict[str, float]]:
+        """Return mean errors of kinds of crystals, with their number."""
+        classes = {
+            "up to 12 atoms": [row.atoms <= 12 for row in self.crystals],
+            "13 to 40 atoms": [12 < row.atoms <= 40 for row in self.crystals],
+            "more than 40 atoms": [row.atoms > 40 for row in self.crystals],
+            "with hydrogen": [_has(row.composition, "H") for row in self.crystals],
+            "oxides": [_has(row.composition, "O") for row in self.crystals],
+            "unstable": [not row.was_stable for row in self.crystals],
+        }
+        found = {}
+        for name, chosen in classes.items():
+            rows = tuple(row for row, own in zip(self.crystals, chosen, strict=True) if own)
+            if rows:
+                part = Evaluation(rows, (), self.mode_errors, self.mode_spreads)
+                found[name] = {"crystals": float(len(rows)), **part.means()}
+        return found
+
     def coverage(self, calibration: Calibration) -> dict[str, float]:
         """Return the part of errors within 90 % intervals, for each quantity."""
         found = {
@@ -222,6 +241,10 @@ def _compared(
     chosen = np.random.default_rng(len(true.crystal)).permutation(int(kept.sum()))
     chosen = chosen[:_FREQUENCIES_OF_CRYSTAL]
     return row, (errors[kept][chosen], spread[kept][chosen])
+
+
+def _has(composition: str, symbol: str) -> bool:
+    return re.search(rf"{symbol}(?![a-z])", composition) is not None
 
 
 def _frequencies(

@@ -76,7 +76,7 @@ def read_phonopy(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                own = {} if primitive is None else {"primitive_matrix": primitive}
+                own: Any = {} if primitive is None else {"primitive_matrix": primitive}
                 phonon = phonopy.load(**arguments, **own, produce_fc=False, log_level=0)
             return _harmonic(phonon, place)
         except PhononError:
@@ -214,6 +214,7 @@ def _write_born(harmonic: HarmonicCrystal, phonon: Any, path: Path) -> None:
     """Write the charges of the atoms that symmetry leaves different, as phonopy reads them."""
     from phonopy.file_IO import get_BORN_lines
 
+    assert harmonic.born is not None and harmonic.dielectric is not None
     lines = get_BORN_lines(phonon.unitcell, harmonic.born, harmonic.dielectric)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,7 +83,8 @@ def _draw_bands(axes: Axes, bands: Bands, reference: Bands | None) -> None:
     axes.axhline(0.0, color=GREY, linewidth=0.5, zorder=0)
     axes.set_xlim(ticks[0], ticks[-1])
     axes.set_ylabel("Frequency (THz)")
-    named = [axes.plot([], [], color=BLUE, label="predicted" if reference else "bands")[0]]
+    label = "predicted" if reference else "bands"
+    named: list[Any] = [axes.plot([], [], color=BLUE, label=label)[0]]
     if bands.half_widths is not None:
         named.append(axes.fill_between([], [], [], color=BLUE, alpha=0.2, label="90 % interval"))
     if reference is not None:

@@ -1,0 +1,1 @@
+"""``madelung phonons``: phonons of crystals from the network or from any force field."""
