@@ -63,9 +63,9 @@ def metal(symbol: str, size: int = 2, strain: float = 1.0) -> ForceSets:
 
 
 def alloy(first: str, second: str) -> ForceSets:
-    """An ordered alloy in the structure of AuCu by EMT, not relaxed."""
+    """An ordered alloy in the structure of AuCu3 by EMT, not relaxed."""
     atoms = ase.build.bulk(first, cubic=True)
-    atoms.symbols[[1, 2]] = second
+    atoms.symbols[0] = second
     return force_sets_of(phonopy_of(atoms, (2, 2, 2)), f"{first}{second}")
 
 

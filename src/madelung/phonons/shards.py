@@ -26,6 +26,11 @@ __all__ = ["SHARD_SUFFIX", "read_shard"]
 SHARD_SUFFIX = ".npz.xz"
 _ODD_STEP, _EVEN_STEP = 1e-5, 1e-4  # eV/Å
 _MOST_BYTES = 1 << 31
+_ARRAYS = (
+    "identifier", "unit_atoms", "supercell_atoms", "runs", "lattice", "supercell", "primitive",
+    "born_atoms", "dielectric", "number", "position", "atom", "displacement", "paired", "odd_low",
+    "odd_middle", "odd_high", "even_low", "even_middle", "even_high", "born",
+)  # fmt: skip
 _SIZES = ("unit_atoms", "supercell_atoms", "runs", "born_atoms")
 
 
@@ -49,6 +54,7 @@ def read_shard(path: str | Path) -> Iterator[ForceSets | PhononError]:
     """
     name = Path(path).name
     arrays = _arrays(Path(path))
+    _require_consistency(arrays, Path(path))
     at = dict.fromkeys(("unit", "run", "odd", "even", "born"), 0)
     for row in range(len(arrays["identifier"])):
         atoms, size, runs, charged = (int(arrays[key][row]) for key in _SIZES)
@@ -82,6 +88,30 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(error, PhononError):
             raise
         raise PhononError(f"{path}: is not a shard of force sets ({error})") from error
+
+
+def _require_consistency(arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    """Refuse a shard whose counts are not those of its arrays."""
+    missing = [name for name in _ARRAYS if name not in arrays]
+    if missing:
+        raise PhononError(f"{path}: is no shard of force sets (it lacks {', '.join(missing)})")
+    counts = [np.asarray(arrays[name], dtype=np.int64) for name in _SIZES]
+    atoms, sizes, runs, charged = counts
+    crystals = len(arrays["identifier"])
+    if any(one.shape != (crystals,) or (one < 0).any() for one in counts):
+        raise PhononError(f"{path}: is no shard of force sets (its counts are no counts)")
+    lengths = {
+        "number": int(atoms.sum()), "position": int(atoms.sum()), "atom": int(runs.sum()),
+        "displacement": int(runs.sum()), "paired": int(runs.sum()),
+        "odd_low": 3 * int(runs @ sizes), "born": int(charged.sum()),
+        **dict.fromkeys(("lattice", "supercell", "primitive", "dielectric"), crystals),
+    }  # fmt: skip
+    for name, length in lengths.items():
+        if len(arrays[name]) != length:
+            raise PhononError(
+                f"{path}: is no shard of force sets ({name} has {len(arrays[name])} entries, and "
+                f"the counts say {length})"
+            )
 
 
 def _force_sets(

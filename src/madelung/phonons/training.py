@@ -181,11 +181,12 @@ def errors_of_examples(
 
 def mean_errors(errors: Sequence[PhononErrors]) -> dict[str, float]:
     """Average errors over crystals; stability as the share of right answers."""
-    means = {
-        field.name: float(np.nanmean([getattr(one, field.name) for one in errors]))
-        for field in fields(PhononErrors)
-        if field.type == "float"
-    }
+    means = {}
+    for field in fields(PhononErrors):
+        if field.type == "float":
+            values = np.array([getattr(one, field.name) for one in errors])
+            known = values[np.isfinite(values)]
+            means[field.name] = float(known.mean()) if len(known) else float("nan")
     means["frequency_median"] = float(np.median([one.frequency for one in errors]))
     means["stability"] = float(np.mean([one.is_stable == one.was_stable for one in errors]))
     return means

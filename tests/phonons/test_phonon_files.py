@@ -1,0 +1,187 @@
+"""Files of phonopy that we write and read; shards that are not as they should be."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import phonopy
+import pytest
+from examples import examples
+from hypothesis import given
+from hypothesis import strategies as st
+from phonon_cases import alloy, metal, write_shard
+
+from madelung.common.errors import PhononError
+from madelung.phonons.files import WRITABLE, read_phonopy, write_phonopy
+from madelung.phonons.force_constants import force_constants_of
+from madelung.phonons.force_sets import ForceSets
+from madelung.phonons.harmonic_crystal import HarmonicCrystal
+from madelung.phonons.shards import read_shard
+
+POINTS = np.random.default_rng(2).uniform(-1.0, 1.0, (6, 3))
+
+
+@pytest.fixture(scope="module")
+def harmonic() -> HarmonicCrystal:
+    found = force_constants_of(metal("Cu"))
+    return replace(found, born=np.zeros((1, 3, 3)), dielectric=np.eye(3) * 2.0)
+
+
+@pytest.fixture(scope="module")
+def written(harmonic: HarmonicCrystal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phonopy")
+    assert len(write_phonopy(harmonic, folder, (4, 4, 4), WRITABLE)) == 4
+    ase.io.write(folder / "POSCAR", harmonic.crystal.to_ase(), format="vasp")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_phonopy_finds_the_same_bands_in_what_we_write(
+    harmonic: HarmonicCrystal, written: Path
+) -> None:
+    phonon = phonopy.load(written / "phonopy_params.yaml", is_nac=False, log_level=0)
+    phonon.run_qpoints(POINTS)
+    theirs = np.sort(phonon.qpoints.frequencies, axis=1)
+    assert np.abs(theirs - harmonic.frequencies(POINTS)).max() < 5e-6
+
+
+@pytest.mark.parametrize("name", ["phonopy_params.yaml", "FORCE_CONSTANTS", "FORCE_SETS"])
+def test_what_we_write_is_read_again(harmonic: HarmonicCrystal, written: Path, name: str) -> None:
+    found = read_phonopy(
+        written / name, unit_cell=written / "POSCAR", supercell=(4, 4, 4), born=written / "BORN"
+    )
+    # Files hold so many digits.
+    assert np.abs(found.frequencies(POINTS) - harmonic.frequencies(POINTS)).max() < 1e-5
+    assert found.born is not None and found.dielectric == pytest.approx(np.eye(3) * 2.0)
+
+
+def test_files_that_say_nothing_of_their_crystal_need_it(written: Path) -> None:
+    with pytest.raises(PhononError, match="name the unit cell's file"):
+        read_phonopy(written / "FORCE_SETS")
+    with pytest.raises(PhononError, match="no such file"):
+        read_phonopy(written / "nothing.yaml")
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["phonopy_params.yaml", "FORCE_SETS", "FORCE_CONSTANTS"])
+def test_files_that_are_cut_off_are_refused(
+    written: Path, tmp_path: Path, name: str, cut: float
+) -> None:
+    text = (written / name).read_text()
+    (tmp_path / name).write_text(text[: int(cut * len(text))])
+    with pytest.raises(PhononError, match=name):
+        read_phonopy(tmp_path / name, unit_cell=written / "POSCAR", supercell=(4, 4, 4))
+
+
+def test_another_crystal_than_that_of_the_forces_is_refused(written: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "POSCAR", alloy("Cu", "Au").crystal.to_ase(), format="vasp")
+    with pytest.raises(PhononError, match="FORCE_SETS"):
+        read_phonopy(written / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=(4, 4, 4))
+
+
+def test_what_cannot_be_written_is_refused(harmonic: HarmonicCrystal, tmp_path: Path) -> None:
+    with pytest.raises(PhononError, match="cannot be written"):
+        write_phonopy(harmonic, tmp_path, (2, 2, 2), ["phonopy", "poem"])
+    plain = replace(harmonic, born=None, dielectric=None)
+    with pytest.raises(PhononError, match="no Born charges"):
+        write_phonopy(plain, tmp_path, (2, 2, 2), ["born"])
+    assert list(tmp_path.iterdir()) == []
+
+
+# Shards.
+
+
+def arrays_of(path: Path) -> dict[str, Any]:
+    with np.load(io.BytesIO(lzma.decompress(path.read_bytes()))) as archive:
+        return dict(archive)
+
+
+def pack(path: Path, arrays: dict[str, Any]) -> Path:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    path.write_bytes(lzma.compress(stream.getvalue()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("shards") / "two.npz.xz"
+    write_shard(path, [metal("Cu"), alloy("Cu", "Au")])
+    return path
+
+
+def test_a_shard_holds_what_was_written(shard: Path) -> None:
+    for found, given_ in zip(read_shard(shard), (metal("Cu"), alloy("Cu", "Au")), strict=True):
+        assert isinstance(found, ForceSets)
+        assert found.forces == pytest.approx(given_.forces, abs=1e-5)
+        assert found.displacements == pytest.approx(given_.displacements)
+        assert found.crystal.cell == pytest.approx(given_.crystal.cell)
+        assert (found.crystal.numbers == given_.crystal.numbers).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("unit_atoms", lambda values: values + 1),
+        ("unit_atoms", lambda values: -values),
+        ("supercell_atoms", lambda values: values * 2),
+        ("runs", lambda values: values + 5),
+        ("lattice", lambda values: values * np.nan),
+        ("number", lambda values: values + 200),
+        ("atom", lambda values: values + 10**6),
+        ("born_atoms", lambda values: values + 3),
+        ("odd_low", lambda values: values[:-7]),
+    ],
+)
+def test_shards_whose_numbers_do_not_fit_are_refused(
+    shard: Path, tmp_path: Path, name: str, change: Any
+) -> None:
+    arrays = arrays_of(shard)
+    arrays[name] = change(np.asarray(arrays[name]))
+    path = pack(tmp_path / "wrong.npz.xz", arrays)
+    try:
+        found = list(read_shard(path))
+    except PhononError:
+        return
+    assert any(isinstance(one, PhononError) for one in found)
+
+
+def test_shards_without_an_array_are_refused(shard: Path, tmp_path: Path) -> None:
+    for name in arrays_of(shard):
+        arrays = arrays_of(shard)
+        del arrays[name]
+        with pytest.raises(PhononError, match="wrong"):
+            list(read_shard(pack(tmp_path / "wrong.npz.xz", arrays)))
+
+
+@given(st.integers(0, 2**31))
+@examples(25)
+def test_shards_with_changed_bytes_raise_no_other_error(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    stream = io.BytesIO()
+    np.savez(stream, identifier=np.arange(3), unit_atoms=generator.integers(-5, 5, 3))
+    content = bytearray(lzma.compress(stream.getvalue()))
+    for place in generator.integers(0, len(content), 4):
+        content[place] = generator.integers(0, 256)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "changed.npz.xz"
+        path.write_bytes(bytes(content))
+        with pytest.raises(PhononError, match="changed"):
+            list(read_shard(path))
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.npz.xz"
+    for content in (b"", b"text", lzma.compress(b"text"), lzma.compress(b"")):
+        path.write_bytes(content)
+        with pytest.raises(PhononError, match=r"text\.npz\.xz"):
+            list(read_shard(path))
+    with pytest.raises(PhononError, match="cannot be read"):
+        list(read_shard(tmp_path / "none.npz.xz"))
