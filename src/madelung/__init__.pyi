@@ -48,6 +48,8 @@ from .sums.electrostatics import Electrostatics as Electrostatics
 from .sums.electrostatics import electrostatics as electrostatics
 from .sums.electrostatics import madelung_constant as madelung_constant
 from .sums.electrostatics import site_potentials as site_potentials
+from .sums.dipoles import DipoleSums as DipoleSums
+from .sums.dipoles import dipole_tensors as dipole_tensors
 from .sums.files import sum_files as sum_files
 from .sums.plots import plot_sums as plot_sums
 
@@ -79,7 +81,6 @@ from .models.model import Prediction as Prediction
 from .models.files import predict_files as predict_files
 from .models.settings import PotNetSettings as PotNetSettings
 from .models.settings import SumNetSettings as SumNetSettings
-from .models.shipped import load as load
 from .training.settings import TrainingSettings as TrainingSettings
 from .training.trainer import Trainer as Trainer
 from .training.report import evaluate_dataset as evaluate_dataset
@@ -145,6 +146,23 @@ from .calculations.dynamics import run_dynamics as run_dynamics
 from .calculations.integrators import DynamicsSettings as DynamicsSettings
 
 # phonons
+from .phonons.loading import load as load
+from .phonons.prediction import Phonons as Phonons
+from .phonons.prediction import PhononSummary as PhononSummary
+from .phonons.model import PhononModel as PhononModel
+from .phonons.harmonic_crystal import HarmonicCrystal as HarmonicCrystal
+from .phonons.polar import PolarCrystal as PolarCrystal
+from .phonons.displacements import phonons_of_force_field as phonons_of_force_field
+from .phonons.force_sets import ForceSets as ForceSets
+from .phonons.force_constants import force_constants_of as force_constants_of
+from .phonons.shards import read_shard as read_shard
+from .phonons.files import read_phonopy as read_phonopy
+from .phonons.files import write_phonopy as write_phonopy
+from .phonons.plots import plot_bands as plot_bands
+from .models.harmonic import HarmonicSettings as HarmonicSettings
+from .phonons.course import PhononCourse as PhononCourse
+from .phonons.train import train_phonons as train_phonons
+from .phonons.evaluation import evaluate_phonons as evaluate_phonons
 from .phonons.effective import EffectivePhonons as EffectivePhonons
 from .phonons.effective import effective_phonons as effective_phonons
 

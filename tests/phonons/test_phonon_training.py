@@ -211,7 +211,8 @@ def test_errors_are_those_of_the_definitions(evaluation: Evaluation, trained: Pa
     assert len(evaluation.crystals) == len(METALS) + 1 and not evaluation.problems
     row = evaluation.crystals[0]
     phonons = PhononModel.load(trained / "model").predict(metal("Cu").crystal)
-    assert row.maximum == pytest.approx(phonons.summary().maximum.value, rel=1e-6)
+    # Another basis of the primitive cell has another mesh.
+    assert row.maximum == pytest.approx(phonons.summary().maximum.value, rel=5e-3)
     means = evaluation.means()
     assert means["frequency"] == pytest.approx(
         np.mean([one.frequency_error for one in evaluation.crystals])
@@ -252,7 +253,7 @@ def test_damaged_models_are_refused(trained: Path, tmp_path: Path) -> None:
     refused("reads", format=99)
     refused("does not fit", members=50)
     refused("name", name=None)
-    refused("extra", surprise=1)
+    refused("Extra", surprise=1)
     (tmp_path / "phonons.json").write_text("no JSON")
     with pytest.raises(ModelError, match="no JSON"):
         PhononModel.load(tmp_path)

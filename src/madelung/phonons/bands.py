@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from madelung.common.errors import PhononError
 from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
+from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.mesh import mesh_points
 from madelung.phonons.polar import PolarCrystal
-from madelung.phonons.prediction import Phonons
 
 __all__ = [
     "BandPath",
@@ -25,9 +25,34 @@ __all__ = [
     "density_of_states",
 ]
 
-_POINTS_OF_LINE = 40
+_POINTS_OF_LINE = 60
 _SMEARING = 0.1
 _REACH = 6.0
+
+
+class _Spectrum(Protocol):
+    @property
+    def frequencies(self) -> NDArray[np.float64]: ...
+    @property
+    def half_widths(self) -> NDArray[np.float64] | None: ...
+
+
+class Vibrating(Protocol):
+    """What bands are asked of: the phonons of a crystal."""
+
+    @property
+    def harmonic(self) -> HarmonicCrystal:
+        """Its force constants."""
+
+    @property
+    def crystal(self) -> Crystal:
+        """The primitive cell."""
+
+    def frequencies(self, wave_vectors: NDArray[np.float64]) -> _Spectrum:
+        """Return frequencies with intervals."""
+
+    def supercell(self, multiples: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return a supercell as it is given, or the default one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +181,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def bands(
-    phonons: Phonons,
+    phonons: Vibrating,
     path: BandPath | None = None,
     *,
     dipoles: bool = False,
@@ -175,7 +200,7 @@ def bands(
         reached along that line.
     multiples
         (3, 3) supercell whose force constants hold the dipoles; see
-        :meth:`Phonons.supercell_points`.
+        :meth:`Phonons.supercell`.
 
     Raises
     ------
@@ -199,7 +224,7 @@ def bands(
 
 
 def density_of_states(
-    phonons: Phonons, length: float = 40.0, smearing: float = _SMEARING
+    phonons: Vibrating, length: float = 40.0, smearing: float = _SMEARING
 ) -> DensityOfStates:
     """Count the modes of a mesh of wave vectors at each frequency.
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from madelung.common.errors import PhononError
 from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
+from madelung.phonons.bands import BandPath, Bands, DensityOfStates, bands, density_of_states
+from madelung.phonons.calculator import HarmonicCalculator
 from madelung.phonons.calibration import Calibration
+from madelung.phonons.force_constants import phonopy_of
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.mesh import DEFAULT_LENGTH, mesh_points
 from madelung.phonons.thermodynamics import Thermodynamics, thermodynamics
@@ -199,6 +203,42 @@ class Phonons:
         rotations = [rotation for rotation, _ in space_group_operations(self.crystal)]
         kept, counts = irreducible_points(steps, cells, rotations)
         return steps[kept] / cells, counts / cells
+
+    # The forms that others want.
+
+    def bands(
+        self,
+        path: BandPath | None = None,
+        *,
+        dipoles: bool = False,
+        multiples: NDArray[np.int64] | None = None,
+    ) -> Bands:
+        """Return the frequencies along a path; see :func:`madelung.phonons.bands.bands`."""
+        return bands(self, path, dipoles=dipoles, multiples=multiples)
+
+    def density_of_states(self, length: float = DEFAULT_LENGTH) -> DensityOfStates:
+        """Count modes by frequency; see :func:`madelung.phonons.bands.density_of_states`."""
+        return density_of_states(self, length)
+
+    def to_phonopy(self, supercell: ArrayLike | None = None) -> Any:
+        """Return a Phonopy object with the force constants of a supercell.
+
+        Parameters
+        ----------
+        supercell
+            (3,) or (3, 3) integers, of the primitive cell; at least 12 Å by default.
+        """
+        return phonopy_of(self.harmonic, self.supercell() if supercell is None else supercell)
+
+    def calculator(self, supercell: ArrayLike | None = None) -> HarmonicCalculator:
+        """Return a calculator of ASE for displaced supercells, whose atoms it holds.
+
+        Parameters
+        ----------
+        supercell
+            As for :meth:`to_phonopy`.
+        """
+        return HarmonicCalculator(self.to_phonopy(supercell))
 
     # What is said about a crystal.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,16 @@ from madelung.models.harmonic import HarmonicNetwork, HarmonicSettings
 from madelung.phonons.card import PhononCard
 from madelung.phonons.compositions import drawn_compositions, reduced_composition
 from madelung.phonons.course import PhononCourse
+from madelung.phonons.evaluation import Evaluation, evaluate_phonons, fitted_calibration
 from madelung.phonons.examples import PhononExample, phonon_example
+from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.mode_files import read_modes, write_modes
 from madelung.phonons.model import PhononModel, volume_range
 from madelung.phonons.reference_modes import ReferenceModes, is_sound, reference_modes
 from madelung.phonons.shards import read_shard
 from madelung.phonons.training import PhononTraining, errors_of_examples, mean_errors
 
-__all__ = ["Parts", "divided", "prepared_modes", "train_phonons"]
+__all__ = ["Parts", "calibrate", "divided", "prepared_modes", "train_phonons"]
 
 # Elements of the eigenvectors that are kept of a crystal, and the seed of the validation part.
 _MOST_ELEMENTS = 80_000
@@ -118,8 +120,43 @@ def train_phonons(
     model.card.validation["members"] = [
         mean_errors(errors_of_examples(one, validation)) for one in networks
     ]
+    names = {reduced_composition(one.crystal.numbers) for one in parts.validation}
+    calibrate(model, [Path(path) for path in shards], names, quiet=quiet)
     model.save(folder / "model")
     return model
+
+
+def calibrate(
+    model: PhononModel, shards: Sequence[Path], compositions: set[str], *, quiet: bool = True
+) -> Evaluation:
+    """Fit intervals to the errors on crystals of some compositions, and note both in the card.
+
+    Parameters
+    ----------
+    model
+        Its card is changed in place.
+    shards
+        Files that hold the crystals.
+    compositions
+        Those that the networks have not learnt from.
+    """
+
+    def is_chosen(one: ForceSets | PhononError) -> bool:
+        return (
+            isinstance(one, ForceSets) and reduced_composition(one.crystal.numbers) in compositions
+        )
+
+    def chosen() -> Iterator[ForceSets | PhononError]:
+        for path in shards:
+            yield from filter(is_chosen, read_shard(path))
+
+    with watched("calibration", show=not quiet) as advance:
+        evaluation = evaluate_phonons(model.predict, chosen(), advance)
+    if model.card.members > 1:
+        calibration = fitted_calibration(evaluation)
+        model.card.calibration = calibration.model_dump()
+    model.card.validation["ensemble"] = {"crystals": len(evaluation.crystals), **evaluation.means()}
+    return evaluation
 
 
 def prepared_modes(
