@@ -58,7 +58,7 @@ def test_every_command_is_in_the_commands_page() -> None:
     assert "`-t, --tolerance NUMBER`" in text
 
 
-@pytest.mark.parametrize("command", ["sums", "predict"])
+@pytest.mark.parametrize("command", ["sums", "predict", "phonons"])
 def test_keys_of_json_are_documented(command: str) -> None:
     section = OUTPUTS.read_text(encoding="utf-8").split(f"## `madelung {command} --json`\n")[1]
     rows = re.findall(r"^\| (`.*?`) \|", section.split("\n## ")[0], re.MULTILINE)
