@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import MadelungError, PhononError
 from madelung.crystals.crystal import Crystal
-from madelung.phonons.calibration import QUANTITIES, Calibration, Widening, fitted_widening
+from madelung.phonons.calibration import (
+    QUANTITIES,
+    Calibration,
+    Widening,
+    fitted_threshold,
+    fitted_widening,
+)
 from madelung.phonons.compositions import reduced_composition
 from madelung.phonons.force_constants import (
     harmonic_of_phonopy,
@@ -48,6 +54,7 @@ class CrystalErrors:
     maximum: float
     minimum_reference: float
     minimum: float
+    is_stable: bool
     free_energy_reference: float
     free_energy: float
     entropy_reference: float
@@ -66,11 +73,6 @@ class CrystalErrors:
     def was_stable(self) -> bool:
         """Whether the reference has no commensurate frequency below -0.05 THz."""
         return self.minimum_reference > STABLE
-
-    @property
-    def is_stable(self) -> bool:
-        """The same of the prediction."""
-        return self.minimum > STABLE
 
     def error(self, quantity: str) -> float:
         """Absolute error of a quantity; of frequencies their mean."""
@@ -201,7 +203,13 @@ def fitted_calibration(evaluation: Evaluation) -> Calibration:
         name: fitted_widening(*evaluation._columns(name)) for name in QUANTITIES[1:]
     }
     frequency = fitted_widening(evaluation.mode_errors, evaluation.mode_spreads)
-    return Calibration(frequency=frequency, **widenings)
+    minima, was_stable = (
+        np.array([getattr(row, name) for row in evaluation.crystals])
+        for name in ("minimum", "was_stable")
+    )
+    return Calibration(
+        frequency=frequency, stable_above=fitted_threshold(minima, was_stable), **widenings
+    )
 
 
 def _compared(
@@ -234,6 +242,7 @@ def _compared(
         composition=reduced_composition(true.crystal.numbers),
         atoms=len(true.crystal),
         frequency_error=float((errors * counted)[kept].sum() / counted[kept].sum()),
+        is_stable=said.stable,
         born_error=_born_error(found.harmonic, reference),
         **values,
         **{f"spread_{name}": spreads.get(name, float("nan")) for name in QUANTITIES},

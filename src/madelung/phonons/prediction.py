@@ -89,7 +89,8 @@ class PhononSummary:
     Parameters
     ----------
     stable
-        Whether no frequency at the wave vectors of the supercell lies below -0.05 THz.
+        Whether no frequency at the wave vectors of the supercell lies below -0.05 THz, or what the
+        calibration says instead.
     unstable_probability
         That one does, or None.
     minimum, maximum
@@ -157,6 +158,10 @@ class Phonons:
     def crystal(self) -> Crystal:
         """The primitive cell."""
         return self.harmonic.crystal
+
+    @property
+    def _stable_above(self) -> float:
+        return STABLE if self.calibration is None else self.calibration.stable_above
 
     # Frequencies.
 
@@ -266,8 +271,8 @@ class Phonons:
         highest = float(self._mesh[2].max())
         members = np.array([one.max() for one in own])
         return PhononSummary(
-            stable=lowest > STABLE,
-            unstable_probability=_probability_below(minimum),
+            stable=lowest > self._stable_above,
+            unstable_probability=_probability_below(minimum, self._stable_above),
             minimum=minimum,
             maximum=self._estimate("maximum", highest, members),
             zero_point=values.zero_point,
@@ -364,8 +369,8 @@ def _counted(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(frequencies, 0.1)
 
 
-def _probability_below(minimum: Estimate) -> float | None:
+def _probability_below(minimum: Estimate, threshold: float) -> float | None:
     if minimum.half_width is None or not math.isfinite(minimum.value):
         return None
     deviation = max(minimum.half_width / _REACH_90, 1e-9)
-    return 0.5 * math.erfc((minimum.value - STABLE) / (deviation * math.sqrt(2.0)))
+    return 0.5 * math.erfc((minimum.value - threshold) / (deviation * math.sqrt(2.0)))
