@@ -31,6 +31,7 @@ __all__ = [
     "Strengths",
     "electric_response",
     "force_constants",
+    "screened_charges",
 ]
 
 _DISTANCES, _REDUCED = 24, 16
@@ -60,6 +61,9 @@ class HarmonicSettings(BaseModel):
     )
     spring_reach: float = Field(8.0, gt=0.0, le=20.0, description="Greatest length of springs (Å).")
     local_reach: float = Field(4.5, gt=0.0, le=10.0, description="Reach of local channels (Å).")
+    dipoles: bool = Field(
+        False, description="Whether screened charges interact, as complete sums of dipoles."
+    )
     inputs: PairSettings = Field(PairSettings(), description="What atoms see of the crystal.")
 
 
@@ -335,3 +339,13 @@ def electric_response(strengths: Strengths, couplings: CrystalCouplings) -> Elec
     anisotropy = functional.softsign(sums[:, 9:18].mean(0).view(3, 3))
     dielectric = unit + torch.exp(sites[:, 1].mean().clamp(-3.0, 6.0)) * (unit + anisotropy)
     return ElectricResponse(born - excess, dielectric, excess)
+
+
+def screened_charges(response: ElectricResponse) -> Tensor:
+    """Return (n, 3, 3) charges in e whose dipoles interact as if in a vacuum: Z over √ε.
+
+    ε is the mean of the diagonal: what is not isotropic in it goes into the charges, which are
+    learnt from force constants as well. Equation 7 of docs/theory/harmonic-network.md.
+    """
+    scalar = response.dielectric.diagonal().mean()
+    return response.born / torch.sqrt(scalar)

@@ -211,7 +211,9 @@ def bands(
     spectrum = phonons.frequencies(path.wave_vectors)
     if not dipoles:
         return Bands(path, spectrum.frequencies, spectrum.half_widths, False)
-    polar = PolarCrystal(phonons.harmonic, phonons.supercell(multiples))
+    polar: PolarCrystal | HarmonicCrystal = phonons.harmonic
+    if phonons.harmonic.screened_charges is None:
+        polar = PolarCrystal(phonons.harmonic, phonons.supercell(multiples))
     found = polar.frequencies(path.wave_vectors)
     reciprocal = np.linalg.inv(phonons.crystal.cell).T
     for _, _, start, stop in path.lines:

@@ -20,11 +20,14 @@ from madelung.inputs.pair_functions import PairFunctions, near_sections, pair_fu
 from madelung.inputs.pair_graph import PairGraph, join_pairs
 from madelung.models.harmonic import HarmonicSettings
 from madelung.phonons.reference_modes import ReferenceModes
+from madelung.sums.dipoles import dipole_tensors
 
 __all__ = ["PhononExample", "joined_graph", "phonon_example"]
 
 # Dielectric constants above this are of metals, or of crystals that nearly are.
 _LARGEST_DIELECTRIC = 30.0
+# Error of sums of dipoles that is allowed, in eV/(e Å)².
+_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,9 @@ class PhononExample:
         (K, 3n, 3n) its eigenvectors as columns.
     born, dielectric
         (n, 3, 3) and (3, 3), or None.
+    dipoles
+        (K, 3n, 3n) interaction of unit dipoles, with phases of whole cells, in eV/(e Å)², if
+        the network's charges interact; complex64.
     """
 
     name: str
@@ -64,6 +70,7 @@ class PhononExample:
     modes: Tensor
     born: Tensor | None
     dielectric: Tensor | None
+    dipoles: Tensor | None = None
 
 
 def phonon_example(modes: ReferenceModes, settings: HarmonicSettings) -> PhononExample:
@@ -86,6 +93,14 @@ def phonon_example(modes: ReferenceModes, settings: HarmonicSettings) -> PhononE
     born, dielectric = modes.born, modes.dielectric
     if dielectric is not None and np.trace(dielectric) / 3.0 > _LARGEST_DIELECTRIC:
         born = dielectric = None
+    dipoles = None
+    if settings.dipoles:
+        sums = dipole_tensors(crystal, np.eye(3), modes.wave_vectors, tolerance=_TOLERANCE).values
+        places = np.exp(-2j * np.pi * (modes.wave_vectors @ crystal.scaled_positions.T))
+        turned = sums * (places.conj()[:, :, None] * places[:, None, :])[..., None, None]
+        size = 3 * len(crystal)
+        full = turned.transpose(0, 1, 3, 2, 4).reshape(-1, size, size)
+        dipoles = torch.from_numpy(full.astype(np.complex64))
     return PhononExample(
         name=crystal.source or crystal.formula,
         functions=functions,
@@ -98,6 +113,7 @@ def phonon_example(modes: ReferenceModes, settings: HarmonicSettings) -> PhononE
         modes=torch.from_numpy(modes.modes),
         born=None if born is None else torch.from_numpy(born).float(),
         dielectric=None if dielectric is None else torch.from_numpy(dielectric).float(),
+        dipoles=dipoles,
     )
 
 

@@ -15,6 +15,7 @@ from madelung.common.errors import PhononError
 from madelung.crystals.crystal import Crystal
 from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
+from madelung.phonons.wave_vectors import commensurate_steps
 
 __all__ = [
     "empty_phonopy",
@@ -171,8 +172,29 @@ def _folded(harmonic: HarmonicCrystal, phonon: Any) -> NDArray[np.float64]:
     at = np.array([place[image] for image in images])
     found = np.zeros((len(primitive), len(supercell), 3, 3))
     np.add.at(found, (harmonic.first, at), harmonic.matrices)
+    if harmonic.screened_charges is not None:
+        found += _folded_dipoles(harmonic, np.rint(cells), own, home, lattice)
     assert count * len(primitive) == len(supercell)
     return found
+
+
+def _folded_dipoles(
+    harmonic: HarmonicCrystal,
+    cells: NDArray[np.float64],
+    own: NDArray[np.float64],
+    home: NDArray[np.int64],
+    lattice: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(n, N, 3, 3) what the dipoles of a supercell add, from its commensurate wave vectors."""
+    steps, count = commensurate_steps(np.rint(lattice).astype(np.int64))
+    atoms = len(own)
+    found = np.zeros((atoms, len(home), 3, 3))
+    for step in steps:
+        point = step / count
+        blocks = harmonic.dipole_blocks(point[None])[0].reshape(atoms, 3, atoms, 3)
+        phases = np.exp(-2j * np.pi * ((cells[None] - own[:, None]) @ point))
+        found += (phases[:, :, None, None] * blocks.transpose(0, 2, 1, 3)[:, home]).real
+    return found / count
 
 
 def _classes(shifts: NDArray[Any], lattice: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:

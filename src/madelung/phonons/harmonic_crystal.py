@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from madelung.common.errors import PhononError
 from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
+from madelung.sums.dipoles import dipole_tensors
 
 __all__ = ["HarmonicCrystal", "frequencies_of"]
 
 Complex = NDArray[np.complex128]
+# Error of sums of dipoles that is allowed, in eV/(e Å)².
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,9 @@ class HarmonicCrystal:
         displacement.
     dielectric
         (3, 3) dielectric tensor of the electrons, or None.
+    screened_charges
+        (n, 3, 3) charges in e whose dipoles interact as in a vacuum, or None. What they add is a
+        complete sum on top of ``matrices``.
     """
 
     crystal: Crystal
@@ -54,6 +60,7 @@ class HarmonicCrystal:
     masses: NDArray[np.float64]
     born: NDArray[np.float64] | None = None
     dielectric: NDArray[np.float64] | None = None
+    screened_charges: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together."""
@@ -61,6 +68,7 @@ class HarmonicCrystal:
         shapes = {
             "second": (entries,), "shifts": (entries, 3), "matrices": (entries, 3, 3),
             "masses": (atoms,), "born": (atoms, 3, 3), "dielectric": (3, 3),
+            "screened_charges": (atoms, 3, 3),
         }  # fmt: skip
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -71,13 +79,18 @@ class HarmonicCrystal:
         if not all(np.isfinite(value).all() for value in (self.matrices, self.masses)):
             raise PhononError("force constants and masses must be finite")
 
-    def dynamical_matrices(self, wave_vectors: ArrayLike) -> Complex:
+    def dynamical_matrices(
+        self, wave_vectors: ArrayLike, direction: ArrayLike | None = None
+    ) -> Complex:
         """Return the dynamical matrices, whose eigenvalues are squared angular frequencies.
 
         Parameters
         ----------
         wave_vectors
             (Q, 3) in reciprocal lattice vectors of the primitive cell.
+        direction
+            (3,) Cartesian direction from which Γ is approached, where screened charges interact;
+            without it the macroscopic field is left out there.
 
         Returns
         -------
@@ -87,22 +100,78 @@ class HarmonicCrystal:
         points = np.atleast_2d(np.asarray(wave_vectors, dtype=np.float64))
         places = np.exp(2j * np.pi * (points @ self.crystal.scaled_positions.T))
         shift = np.repeat(places, 3, axis=1)
-        matrices: Complex = self.matrices_of_cells(points)
+        matrices = self.matrices_of_cells(points, self.dipole_waves(points, direction))
         matrices *= shift.conj()[:, :, None]
         matrices *= shift[:, None, :]
         return matrices
 
-    def matrices_of_cells(self, wave_vectors: NDArray[np.float64]) -> Complex:
-        """Return dynamical matrices with phases exp(2πi q·T) of whole cells T instead."""
+    def dipole_waves(
+        self, wave_vectors: NDArray[np.float64], direction: ArrayLike | None = None
+    ) -> Complex | None:
+        """Return what :meth:`matrices_of_cells` needs of the geometry, where charges interact.
+
+        It is the same for all harmonic crystals with these atoms: (1 + Q, 3n, 3n) sums of
+        dipoles with phases of whole cells, the first of them at Γ.
+        """
+        if self.screened_charges is None:
+            return None
+        points = np.vstack([np.zeros((1, 3)), wave_vectors])
+        vacuum = np.eye(3)
+        sums = dipole_tensors(self.crystal, vacuum, points, tolerance=_TOLERANCE).values
+        if direction is not None:
+            along = dipole_tensors(
+                self.crystal, vacuum, wave_vectors, direction=direction, tolerance=_TOLERANCE
+            )
+            sums[1:] = along.values
+        places = np.exp(2j * np.pi * (points @ self.crystal.scaled_positions.T))
+        turned = sums * (places[:, :, None] * places.conj()[:, None, :])[..., None, None]
+        size = 3 * len(self.crystal)
+        full: Complex = turned.transpose(0, 1, 3, 2, 4).reshape(-1, size, size)
+        return full
+
+    def matrices_of_cells(
+        self, wave_vectors: NDArray[np.float64], waves: Complex | None = None
+    ) -> Complex:
+        """Return dynamical matrices with phases exp(2πi q·T) of whole cells T instead.
+
+        Parameters
+        ----------
+        wave_vectors
+            (Q, 3) in reciprocal lattice vectors.
+        waves
+            From :meth:`dipole_waves` of the same wave vectors; found if not given.
+        """
         atoms = len(self.crystal)
         cells, blocks = self._by_cell
-        waves = np.exp(2j * np.pi * (wave_vectors @ cells.T))
+        phases = np.exp(2j * np.pi * (wave_vectors @ cells.T))
         # Two real products take half the time of one of complex numbers with real ones.
-        matrices = waves.real @ blocks + 1j * (waves.imag @ blocks)
+        matrices = phases.real @ blocks + 1j * (phases.imag @ blocks)
         shaped = matrices.reshape(-1, atoms, atoms, 3, 3).transpose(0, 1, 3, 2, 4)
         full = shaped.reshape(len(wave_vectors), 3 * atoms, 3 * atoms)
+        if self.screened_charges is not None:
+            scale = 1.0 / np.sqrt(np.repeat(self.masses, 3))
+            full = full + self.dipole_blocks(wave_vectors, waves) * scale[:, None] * scale
         hermitian: Complex = (full + full.conj().swapaxes(1, 2)) / 2.0
         return hermitian
+
+    def dipole_blocks(
+        self, wave_vectors: NDArray[np.float64], waves: Complex | None = None
+    ) -> Complex:
+        """Return (Q, 3n, 3n) what dipoles add to force constants, with phases of whole cells.
+
+        Equation 7 of docs/theory/harmonic-network.md, in eV/Å².
+        """
+        assert self.screened_charges is not None
+        waves = self.dipole_waves(wave_vectors) if waves is None else waves
+        assert waves is not None
+        atoms = len(self.crystal)
+        turned = _on_diagonal(self.screened_charges)
+        # Γ is the first of the waves; there the acoustic sum rule tells what atoms give up.
+        gamma = (turned.T @ waves[0] @ turned).real
+        own = gamma.reshape(atoms, 3, atoms, 3).sum(axis=2)
+        blocks: Complex = turned.T @ waves[1:] @ turned
+        blocks -= _on_diagonal((own + own.swapaxes(1, 2)) / 2.0)
+        return blocks
 
     @cached_property
     def _by_cell(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -115,9 +184,20 @@ class HarmonicCrystal:
         np.add.at(blocks, rows, (self.matrices * scale[:, None, None]).reshape(-1, 9))
         return cells.astype(np.float64), blocks.reshape(len(cells), -1)
 
-    def frequencies(self, wave_vectors: ArrayLike) -> NDArray[np.float64]:
+    def frequencies(
+        self, wave_vectors: ArrayLike, direction: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Return (Q, 3n) frequencies in THz, ascending; those of unstable modes are negative."""
-        return frequencies_of(self.dynamical_matrices(wave_vectors))
+        return frequencies_of(self.dynamical_matrices(wave_vectors, direction))
+
+
+def _on_diagonal(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3n, 3n) matrix with (n, 3, 3) blocks on its diagonal."""
+    atoms = len(blocks)
+    found = np.zeros((atoms, 3, atoms, 3))
+    at = np.arange(atoms)
+    found[at, :, at] = blocks
+    return found.reshape(3 * atoms, 3 * atoms)
 
 
 def frequencies_of(dynamical: Complex) -> NDArray[np.float64]:

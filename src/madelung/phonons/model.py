@@ -25,10 +25,12 @@ from madelung.inputs.couplings import crystal_couplings, open_placement
 from madelung.inputs.pair_functions import near_sections, pair_functions
 from madelung.inputs.pair_graph import join_pairs
 from madelung.models.harmonic import (
+    ElectricResponse,
     HarmonicNetwork,
     HarmonicSettings,
     electric_response,
     force_constants,
+    screened_charges,
 )
 from madelung.phonons.calibration import Calibration
 from madelung.phonons.card import PHONON_CARD_FILE, PhononCard, read_phonon_card
@@ -131,6 +133,7 @@ class PhononModel:
                     _with_sum_rule(matrices, placement.first, placement.second, placement.shifts),
                     masses,
                     response.born.double().numpy(), response.dielectric.double().numpy(),
+                    _screened(response) if settings.dipoles else None,
                 )
             )  # fmt: skip
         return found
@@ -194,6 +197,11 @@ def relative_volume(crystal: Crystal) -> float:
     """Return the volume of a cell over that of spheres of the covalent radii of its atoms."""
     spheres = 4.0 / 3.0 * np.pi * (covalent_radii()[np.asarray(crystal.numbers)] ** 3).sum()
     return float(abs(np.linalg.det(np.asarray(crystal.cell))) / spheres)
+
+
+def _screened(response: ElectricResponse) -> NDArray[np.float64]:
+    charges: NDArray[np.float64] = screened_charges(response).double().numpy()
+    return charges - charges.mean(axis=0)
 
 
 def _masses(crystal: Crystal) -> NDArray[np.float64]:

@@ -18,11 +18,12 @@ from madelung.models.harmonic import (
     Strengths,
     electric_response,
     force_constants,
+    screened_charges,
 )
 from madelung.phonons.examples import PhononExample, joined_graph
 from madelung.phonons.thermodynamics import thermodynamics
 
-__all__ = ["PhononErrors", "commensurate_matrices", "phonon_errors", "phonon_loss"]
+__all__ = ["PhononErrors", "network_matrices", "phonon_errors", "phonon_loss"]
 
 # Modes of lower frequency (THz) count as if they had this one.
 _SOFTEST = 0.5
@@ -45,6 +46,38 @@ def commensurate_matrices(constants: Tensor, example: PhononExample) -> Tensor:
     return full / (example.roots[:, None] * example.roots)
 
 
+def network_matrices(strengths: Strengths, example: PhononExample) -> Tensor:
+    """Return the (K, 3n, 3n) dynamical matrices that a network's choice gives an example."""
+    constants = force_constants(strengths, example.couplings, example.placement)
+    matrices = commensurate_matrices(constants, example)
+    if example.dipoles is None:
+        return matrices
+    response = electric_response(strengths, example.couplings)
+    return matrices + dipole_matrices(screened_charges(response), example)
+
+
+def dipole_matrices(charges: Tensor, example: PhononExample) -> Tensor:
+    """Return what the dipoles of displacements add: equation 7 of the theory page."""
+    assert example.dipoles is not None
+    atoms = len(charges)
+    turned = _on_diagonal(charges)
+    # Products of large real matrices take a small part of the time of many complex small ones.
+    parts = turned.T @ torch.stack([example.dipoles.real, example.dipoles.imag]) @ turned
+    # Gamma is the first wave vector.
+    own = parts[0, 0].view(atoms, 3, atoms, 3).sum(2)
+    taken = _on_diagonal((own + own.transpose(1, 2)) / 2.0)
+    full = torch.complex(parts[0] - taken, parts[1])
+    return full / (example.roots[:, None] * example.roots)
+
+
+def _on_diagonal(blocks: Tensor) -> Tensor:
+    """(3n, 3n) matrix with (n, 3, 3) blocks on its diagonal."""
+    atoms = len(blocks)
+    at = torch.arange(atoms)
+    empty = blocks.new_zeros(atoms, atoms, 3, 3)
+    return empty.index_put((at, at), blocks).transpose(1, 2).reshape(3 * atoms, 3 * atoms)
+
+
 def phonon_loss(
     network: HarmonicNetwork, examples: list[PhononExample], electric_weight: float
 ) -> Tensor:
@@ -53,8 +86,7 @@ def phonon_loss(
     strengths = network(graph, [one.couplings for one in examples])
     total = torch.zeros(())
     for own, example in zip(strengths, examples, strict=True):
-        constants = force_constants(own, example.couplings, example.placement)
-        total = total + _mode_loss(commensurate_matrices(constants, example), example)
+        total = total + _mode_loss(network_matrices(own, example), example)
         if example.born is not None and electric_weight:
             total = total + electric_weight * _electric_loss(own, example)
     return total

@@ -1,6 +1,6 @@
 """Phonons of polar crystals: dipoles as complete sums, and longitudinal modes at Γ.
 
-Equations 8 and 9 of docs/theory/dipole-sums.md.
+Equations 9 and 10 of docs/theory/dipole-sums.md.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class PolarCrystal:
         return np.asarray(np.einsum("qijxb,jby->qijxy", half, charges))
 
     def _with_sum_rule(self, points: NDArray[np.float64], direction: ArrayLike | None) -> Complex:
-        """Equation 8."""
+        """Equation 9."""
         blocks = self._blocks(points, direction)
         own = np.arange(len(self.harmonic.crystal))
         at_gamma = (self._at_gamma + self._at_gamma.conj().swapaxes(1, 2)) / 2.0

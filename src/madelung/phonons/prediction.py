@@ -151,6 +151,7 @@ class Phonons:
             matrices=np.mean([one.matrices for one in members], axis=0),
             born=_mean([born for born, _ in charges]),
             dielectric=_mean([dielectric for _, dielectric in charges]),
+            screened_charges=_mean([one.screened_charges for one in members]),
         )
         return cls(mean, tuple(members), calibration, tuple(warnings))
 
@@ -178,10 +179,12 @@ class Phonons:
         self, points: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(Q, 3n) frequencies of the mean, and (M, Q, 3n) of the members to first order."""
-        squares, modes = np.linalg.eigh(self.harmonic.matrices_of_cells(points))
+        # Dipoles of all members stand on the same sums.
+        waves = self.harmonic.dipole_waves(points)
+        squares, modes = np.linalg.eigh(self.harmonic.matrices_of_cells(points, waves))
         shifts = []
         for member in self.members:
-            moved = member.matrices_of_cells(points) @ modes
+            moved = member.matrices_of_cells(points, waves) @ modes
             shifts.append(np.einsum("qia,qia->qa", modes.conj(), moved).real)
         return _roots(squares), _roots(np.array(shifts))
 

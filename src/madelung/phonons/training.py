@@ -23,13 +23,12 @@ from madelung.models.harmonic import (
     HarmonicNetwork,
     HarmonicSettings,
     electric_response,
-    force_constants,
 )
 from madelung.phonons.course import PhononCourse
 from madelung.phonons.examples import PhononExample, joined_graph
 from madelung.phonons.objective import (
     PhononErrors,
-    commensurate_matrices,
+    network_matrices,
     phonon_errors,
     phonon_loss,
 )
@@ -167,8 +166,7 @@ def errors_of_examples(
         for strengths, example in zip(
             network(graph, [one.couplings for one in members]), members, strict=True
         ):
-            constants = force_constants(strengths, example.couplings, example.placement)
-            squares = torch.linalg.eigvalsh(commensurate_matrices(constants, example))
+            squares = torch.linalg.eigvalsh(network_matrices(strengths, example))
             born = float("nan")
             if example.born is not None:
                 own = electric_response(strengths, example.couplings).born

@@ -149,45 +149,40 @@ class _Plan:
 
 
 def _far_tail(cutoff: float, splitting: float, low: float, volume: float, diagonal: float) -> float:
-    """Bound on terms of wave vectors beyond a cutoff: equation 6 of docs/theory/dipole-sums.md."""
-    inner = cutoff - 2.0 * diagonal
-    if inner <= 0.0:
-        return math.inf
+    """Bound on terms of wave vectors beyond a cutoff: equation 7 of docs/theory/dipole-sums.md."""
     decay = low / (4.0 * splitting**2)
-    # 4π/Ω · Ω/(2π)³ · 4π ∫ (r + δ)² exp(-a r²) dr / ε_min
-    return 2.0 / (math.pi * low) * _gaussian_tail(inner, diagonal, decay)
+    # The density of wave vectors is Ω/(2π)³, and a term is at most 4π/(Ω ε₁) times the Gaussian.
+    density = volume / (2.0 * math.pi) ** 3
+    return 4.0 * math.pi / (volume * low) * _gaussian_tail(cutoff, diagonal, decay, density)
 
 
 def _near_tail(
     cutoff: float, splitting: float, low: float, high: float, determinant: float,
     volume: float, half: float,
 ) -> float:  # fmt: skip
-    """Bound on images beyond a cutoff: equation 7 of docs/theory/dipole-sums.md."""
-    inner = cutoff - 2.0 * half
-    if inner <= 0.0:
-        return math.inf
+    """Bound on images beyond a cutoff: equation 8 of docs/theory/dipole-sums.md."""
     decay = splitting**2 / high
-    distance = inner / math.sqrt(high)
+    distance = cutoff / math.sqrt(high)
     # Of exp(-y²), which all parts of the second derivative have as a factor; erfc(y) is smaller.
     size = 6.0 / distance**3 + 10.0 * splitting / distance**2 + 4.0 * splitting**3
-    size /= low * determinant
-    return 4.0 * math.pi / volume * size * _gaussian_tail(inner, half, decay)
+    return size / (low * determinant) * _gaussian_tail(cutoff, half, decay, 1.0 / volume)
 
 
-def _gaussian_tail(inner: float, shift: float, decay: float) -> float:
-    """∫ (r + shift)² exp(-decay r²) dr from ``inner`` on."""
+def _gaussian_tail(cutoff: float, radius: float, decay: float, density: float) -> float:
+    """Bound on a lattice sum of exp(-decay r²) beyond a cutoff: equation 6 of the theory page."""
     root = math.sqrt(decay)
-    gaussian, tail = math.exp(-decay * inner**2), math.sqrt(math.pi) * erfc(root * inner)
-    square = inner * gaussian / (2.0 * decay) + tail / (4.0 * decay * root)
+    gaussian = math.exp(-decay * cutoff**2)
+    tail = math.sqrt(math.pi) * float(erfc(root * cutoff))
+    square = cutoff * gaussian / (2.0 * decay) + tail / (4.0 * decay * root)
     linear = gaussian / (2.0 * decay)
-    return float(square + 2.0 * shift * linear + shift**2 * tail / (2.0 * root))
+    integral = square + 2.0 * radius * linear + radius**2 * tail / (2.0 * root)
+    return 4.0 * math.pi * density * ((cutoff + radius) ** 3 * gaussian / 3.0 + integral)
 
 
 def _near(
     crystal: Crystal, metric: NDArray[np.float64], plan: _Plan, points: NDArray[np.float64]
 ) -> Complex:
     """(Q, n, n, 3, 3) sums over images of −∇∇ erfc(ηD)/D over the root of det ε."""
-    atoms = len(crystal)
     first, second, distances, vectors = search_pairs(
         crystal.positions, crystal.cell, plan.near, "ijdD"
     )
@@ -208,17 +203,31 @@ def _near(
     tensors = (slope / length**3 - bend / length**2)[:, None, None] * dyads
     tensors -= (slope / length)[:, None, None] * inverse
     tensors /= math.sqrt(np.linalg.det(metric))
-    scaled = vectors @ np.linalg.inv(crystal.cell)
-    found = np.zeros((len(points), atoms * atoms, 9), dtype=complex)
-    order = np.argsort(first * atoms + second, kind="stable")
-    pairs = (first * atoms + second)[order]
-    flat, scaled = tensors.reshape(-1, 9)[order], scaled[order]
-    starts = np.flatnonzero(np.diff(pairs, prepend=-1))
-    for point, matrix in zip(points, found, strict=True):
-        phases = np.exp(2j * np.pi * (scaled @ point))
-        if len(starts):
-            matrix[pairs[starts]] = np.add.reduceat(phases[:, None] * flat, starts, axis=0)
-    return found.reshape(len(points), atoms, atoms, 3, 3)
+    return _with_phases(crystal, first, second, vectors, tensors, points)
+
+
+def _with_phases(
+    crystal: Crystal,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    vectors: NDArray[np.float64],
+    tensors: NDArray[np.float64],
+    points: NDArray[np.float64],
+) -> Complex:
+    """Add up tensors of pairs, times the phases of the vectors between their ends."""
+    atoms = len(crystal)
+    scaled = crystal.scaled_positions
+    away = vectors @ np.linalg.inv(crystal.cell) - scaled[second] + scaled[first]
+    cells, place = np.unique(np.rint(away).astype(np.int64), axis=0, return_inverse=True)
+    blocks = np.zeros((len(cells), atoms * atoms, 9))
+    np.add.at(blocks, (place.reshape(-1), first * atoms + second), tensors.reshape(-1, 9))
+    flat = blocks.reshape(len(cells), -1)
+    waves = np.exp(2j * np.pi * (points @ cells.T))
+    # Two real products take half the time of one of complex numbers with real ones.
+    found = (waves.real @ flat + 1j * (waves.imag @ flat)).reshape(-1, atoms, atoms, 3, 3)
+    turns = np.exp(2j * np.pi * (points @ scaled.T))
+    found *= (turns.conj()[:, :, None] * turns[:, None, :])[..., None, None]
+    return np.asarray(found)
 
 
 def _steps(reciprocal: NDArray[np.float64], cutoff: float) -> NDArray[np.int64]:
