@@ -20,6 +20,7 @@ from madelung.phonons.calibration import Calibration
 from madelung.phonons.force_constants import phonopy_of
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.mesh import DEFAULT_LENGTH, mesh_points
+from madelung.phonons.spread import edge_spread, mode_spreads, thermal_spreads
 from madelung.phonons.thermodynamics import Thermodynamics, thermodynamics
 from madelung.phonons.wave_vectors import (
     commensurate_steps,
@@ -172,8 +173,8 @@ class Phonons:
         if self.calibration is None or len(self.members) < 2:
             return Spectrum(points, self.harmonic.frequencies(points), None)
         mean, own = self._spread_frequencies(points)
-        spread = own.std(axis=0, ddof=1)
-        return Spectrum(points, mean, self.calibration.half_width("frequency", spread))
+        spreads = mode_spreads(own)
+        return Spectrum(points, mean, self.calibration.half_width("frequency", spreads))
 
     def _spread_frequencies(
         self, points: NDArray[np.float64]
@@ -260,8 +261,15 @@ class Phonons:
         """
         points, _ = self.supercell_points(multiples)
         mean, own = self.with_members(points)
-        lowest = _lowest_optical(mean)
-        minimum = self._estimate("minimum", lowest, np.array([_lowest_optical(o) for o in own]))
+        lowest, highest = _lowest_optical(mean), float(self._mesh[2].max())
+        minimum, maximum = Estimate(lowest), Estimate(highest)
+        if self.calibration is not None and len(own) > 1:
+            minimum, maximum = (
+                self._estimate(name, value, edge_spread(mean, mode_spreads(own), edge))
+                for name, value, edge in (
+                    ("minimum", lowest, lowest), ("maximum", highest, float(mean.max())),
+                )
+            )  # fmt: skip
         thermal = self.thermodynamics([_ROOM_TEMPERATURE])
         values = thermal.values
         parts = {
@@ -271,13 +279,11 @@ class Phonons:
             )
             for name in ("free_energy", "entropy", "heat_capacity")
         }
-        highest = float(self._mesh[2].max())
-        members = np.array([one.max() for one in own])
         return PhononSummary(
             stable=lowest > self._stable_above,
             unstable_probability=_probability_below(minimum, self._stable_above),
             minimum=minimum,
-            maximum=self._estimate("maximum", highest, members),
+            maximum=maximum,
             zero_point=values.zero_point,
             left_out=values.left_out,
             **parts,
@@ -304,29 +310,33 @@ class Phonons:
         if self.calibration is None or len(self.members) < 2:
             return ThermalEstimates(values, None)
         points, weights = self.supercell_points()
-        _, own = self.with_members(points)
-        each = [thermodynamics(_counted(one), weights, temperatures) for one in own]
-        half_widths = {}
-        for name in ("free_energy", "entropy", "heat_capacity"):
-            spread = np.std([getattr(one, name) for one in each], axis=0, ddof=1)
-            half_widths[name] = self.calibration.half_width(name, spread)
+        mean, own = self.with_members(points)
+        spreads = thermal_spreads(mean, mode_spreads(own), weights, temperatures)
+        half_widths = {
+            name: self.calibration.half_width(name, own) for name, own in spreads.items()
+        }
         return ThermalEstimates(values, half_widths)
 
     def spreads(self, multiples: NDArray[np.int64] | None = None) -> dict[str, float]:
-        """Return the standard deviations over the members that intervals are made of."""
+        """Return the standard deviations that intervals are made of.
+
+        Raises
+        ------
+        PhononError
+            If there is one network alone.
+        """
         if len(self.members) < 2:
             raise PhononError("one network alone says nothing about its errors")
         points, weights = self.supercell_points(multiples)
-        _, own = self.with_members(points)
-        each = [thermodynamics(_counted(one), weights, [_ROOM_TEMPERATURE]) for one in own]
+        mean, own = self.with_members(points)
+        spreads = mode_spreads(own)
         found = {
-            "frequency": float(own.std(axis=0, ddof=1).mean(axis=1) @ weights),
-            "maximum": float(np.std([one.max() for one in own], ddof=1)),
-            "minimum": float(np.std([_lowest_optical(one) for one in own], ddof=1)),
+            "frequency": float(spreads.mean(axis=1) @ weights),
+            "maximum": edge_spread(mean, spreads, float(mean.max())),
+            "minimum": edge_spread(mean, spreads, _lowest_optical(mean)),
         }
-        for name in ("free_energy", "entropy", "heat_capacity"):
-            found[name] = float(np.std([getattr(one, name)[0] for one in each], ddof=1))
-        return found
+        thermal = thermal_spreads(mean, spreads, weights, [_ROOM_TEMPERATURE])
+        return found | {name: float(values[0]) for name, values in thermal.items()}
 
     @cached_property
     def _mesh(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -342,11 +352,9 @@ class Phonons:
             return self.harmonic.frequencies(points), np.zeros((0, *points.shape))
         return self._spread_frequencies(points)
 
-    def _estimate(self, quantity: str, value: float, members: NDArray[np.float64]) -> Estimate:
-        if self.calibration is None or len(members) < 2:
-            return Estimate(value)
-        spread = members.std(ddof=1)
-        return Estimate(value, float(self.calibration.half_width(quantity, spread)))
+    def _estimate(self, quantity: str, value: float, spread: float) -> Estimate:
+        assert self.calibration is not None
+        return Estimate(value, float(self.calibration.half_width(quantity, np.array(spread))))
 
 
 def _mean(values: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
@@ -365,11 +373,6 @@ def _lowest_optical(frequencies: NDArray[np.float64]) -> float:
     first = frequencies[0][np.abs(frequencies[0]) > at_gamma[-1]]
     others = frequencies[1:].ravel()
     return float(min(np.concatenate([first, others, [np.inf]])))
-
-
-def _counted(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Soft modes as those of 0.1 THz, so that members differ by what they say of all others."""
-    return np.maximum(frequencies, 0.1)
 
 
 def _probability_below(minimum: Estimate, threshold: float) -> float | None:
