@@ -171,6 +171,22 @@ def test_a_run_ends_with_a_model(trained: Path, shard: Path) -> None:
         train_phonons([shard], trained, network=NETWORK, course=COURSE, quiet=True)
 
 
+def test_a_run_may_start_from_another_model(trained: Path, shard: Path, tmp_path: Path) -> None:
+    course = COURSE.model_copy(update={"epochs": 1, "learning_rate": 1e-7})
+    given: dict[str, Any] = {"course": course, "members": 1, "quiet": True, "validation_share": 0.3}
+    found = train_phonons(
+        [shard], tmp_path / "next", network=NETWORK, initial=trained / "model", **given
+    )
+    before = PhononModel.load(trained / "model").networks[0].state_dict()
+    for name, value in found.networks[0].named_parameters():
+        assert torch.allclose(value, before[name], atol=1e-2), name
+    other = NETWORK.model_copy(update={"features": 8})
+    with pytest.raises(TrainingError, match="another size"):
+        train_phonons(
+            [shard], tmp_path / "wrong", network=other, initial=trained / "model", **given
+        )
+
+
 def reduced(model: PhononModel) -> list[str]:
     return [name for name in model.card.elements if name not in METALS]
 

@@ -65,6 +65,7 @@ def train_phonons(
     held_out: Sequence[str] = (),
     validation_share: float = 0.05,
     most_atoms: int = 80,
+    initial: str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> PhononModel:
@@ -86,6 +87,9 @@ def train_phonons(
         Share of the other compositions that epochs and intervals are chosen by.
     most_atoms
         Crystals with more atoms in the primitive cell are left out.
+    initial
+        Folder of a model with networks of the same size, whose weights members start from, one
+        after another.
     resume
         Whether to go on with what is in the folder.
     quiet
@@ -109,11 +113,19 @@ def train_phonons(
     training, validation = (
         _examples(part, settings, quiet) for part in (parts.training, parts.validation)
     )
+    start = None if initial is None else PhononModel.load(initial)
     networks = []
     for member in range(members):
         own = course.model_copy(update={"seed": course.seed + member})
         networks.append(
-            _member(settings, own, training, validation, folder / f"member-{member}", quiet)
+            _member(
+                _fresh_network(settings, own.seed, member, start),
+                own,
+                training,
+                validation,
+                folder / f"member-{member}",
+                quiet,
+            )
         )
     card = _card(folder.name, settings, course, parts)
     model = PhononModel(card.model_copy(update={"members": members}), torch.nn.ModuleList(networks))
@@ -240,8 +252,26 @@ def _examples(
     return found
 
 
+def _fresh_network(
+    settings: HarmonicSettings, seed: int, member: int, start: PhononModel | None
+) -> HarmonicNetwork:
+    """A network to begin with: of random weights, or with those of a member of another model."""
+    torch.manual_seed(seed)
+    network = HarmonicNetwork(settings)
+    if start is None:
+        return network
+    try:
+        network.load_state_dict(start.networks[member % len(start.networks)].state_dict())
+    except RuntimeError:
+        raise TrainingError(
+            f"the networks of {start.card.name!r} are of another size; give the same --features, "
+            "--layers and --channels"
+        ) from None
+    return network.train()
+
+
 def _member(
-    settings: HarmonicSettings,
+    network: HarmonicNetwork,
     course: PhononCourse,
     training: Sequence[PhononExample],
     validation: Sequence[PhononExample],
@@ -250,8 +280,6 @@ def _member(
 ) -> HarmonicNetwork:
     """Train one network, or go on with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(course.seed)
-    network = HarmonicNetwork(settings)
     with watched(folder.name, show=not quiet) as advance:
         run = PhononTraining(
             network, training, validation, course, folder, partial(_shown_progress, advance)

@@ -68,6 +68,7 @@ class PhononTraining:
             raise TrainingError("phonons need crystals to learn from, and others to validate with")
         self.network, self.course, self.report = network, course, report
         self.training, self.validation = training, validation
+        self._initial_weights = _checksum(network)
         self.interval = max(course.epochs // course.validations, 1)
         groups = parameter_groups(network, course.weight_decay)
         self.loop = TrainingLoop(
@@ -136,8 +137,16 @@ class PhononTraining:
                 "network": self.network.settings.model_dump(mode="json"),
             },
             "fingerprint": digest.hexdigest(),
-            "initial_weights": "",
+            "initial_weights": self._initial_weights,
         }
+
+
+def _checksum(network: HarmonicNetwork) -> str:
+    """Checksum of the weights that a course begins with."""
+    digest = hashlib.sha256()
+    for value in network.state_dict().values():
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _require_same_course(begun: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:

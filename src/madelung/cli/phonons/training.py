@@ -56,6 +56,13 @@ def train(
         int,
         typer.Option(min=1, help="Crystals with more atoms in the primitive cell are left out."),
     ] = 80,
+    dipoles: Annotated[
+        bool, typer.Option("--dipoles/--no-dipoles", help="Whether screened charges interact.")
+    ] = True,
+    initial: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Model to start from.", show_default="random weights"),
+    ] = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
     quiet: options.Quiet = False,
@@ -68,13 +75,16 @@ def train(
     model = train_phonons(
         shards,
         out,
-        network=HarmonicSettings(features=features, layers=layers, channels=channels),
+        network=HarmonicSettings(
+            features=features, layers=layers, channels=channels, dipoles=dipoles
+        ),
         course=PhononCourse(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
         ),
         members=members,
         held_out=sorted(read_held_out(held_out or [])),
         most_atoms=most_atoms,
+        initial=initial,
         resume=resume,
         quiet=quiet,
     )
