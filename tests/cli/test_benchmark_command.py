@@ -344,7 +344,7 @@ def benchmark(*words: object) -> Done:
 def words(data: Path, tmp_path: Path) -> list[object]:
     """A command line of three longer runs, of which each leaves checkpoints."""
     config = tmp_path / "settings.yaml"
-    config.write_text(json.dumps({**SHORT, "epochs": 25, "checkpoint_minutes": 0}))
+    config.write_text(json.dumps({**SHORT, "epochs": 15, "checkpoint_minutes": 0}))
     return [
         "matbench_jdft2d", "--data", data, "--config", config, "--fold", 0, "--fold", 4,
         "--members", 2, "--quiet",

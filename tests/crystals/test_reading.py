@@ -25,6 +25,8 @@ from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.files import iterate, read, read_all
 
 FILES = odd_files()
+# What readers warn of is tested beside the warnings; here it is whether files are read.
+pytestmark = pytest.mark.filterwarnings("ignore::madelung.common.errors.CrystalWarning")
 
 
 @pytest.fixture(scope="module")
