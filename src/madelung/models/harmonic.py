@@ -62,7 +62,7 @@ class HarmonicSettings(BaseModel):
     spring_reach: float = Field(8.0, gt=0.0, le=20.0, description="Greatest length of springs (Å).")
     local_reach: float = Field(4.5, gt=0.0, le=10.0, description="Reach of local channels (Å).")
     dipoles: bool = Field(
-        True, description="Whether screened charges interact, as complete sums of dipoles."
+        False, description="Whether screened charges interact, as complete sums of dipoles."
     )
     inputs: PairSettings = Field(PairSettings(), description="What atoms see of the crystal.")
 

@@ -58,7 +58,7 @@ def train(
     ] = 80,
     dipoles: Annotated[
         bool, typer.Option("--dipoles/--no-dipoles", help="Whether screened charges interact.")
-    ] = True,
+    ] = False,
     initial: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Model to start from.", show_default="random weights"),
