@@ -152,6 +152,7 @@ from .phonons.prediction import PhononSummary as PhononSummary
 from .phonons.model import PhononModel as PhononModel
 from .phonons.harmonic_crystal import HarmonicCrystal as HarmonicCrystal
 from .phonons.polar import PolarCrystal as PolarCrystal
+from .phonons.polar import symmetric_charges as symmetric_charges
 from .phonons.displacements import phonons_of_force_field as phonons_of_force_field
 from .phonons.force_sets import ForceSets as ForceSets
 from .phonons.force_constants import force_constants_of as force_constants_of
