@@ -1,4 +1,4 @@
-"""Time and errors of phonons with complete sums of dipoles, beside phonopy's method of Gonze and Lee.
+"""Time of phonons with complete sums of dipoles, beside phonopy's method of Gonze and Lee.
 
     python -m benchmarks.phonons.dipoles --out FOLDER
 
@@ -74,7 +74,7 @@ def phonopy_run(
     }  # fmt: skip
     if width is not None:
         # Its sum has no near part, which is to end within the supercell; no 2π in its vectors.
-        low, _, high = np.linalg.eigvalsh(harmonic.dielectric)
+        low, _, high = np.linalg.eigvalsh(charges["dielectric"])
         inside = 0.5 / np.linalg.norm(np.linalg.inv(phonon.supercell.cell), axis=0).max()
         splitting = width * np.sqrt(high) / inside
         charges["Lambda"] = splitting / (2.0 * np.pi)
@@ -103,7 +103,10 @@ def case(atoms: int, multiple: int, turns: int, seed: int) -> dict[str, Any]:
         harmonic_of_phonopy(phonon), born=harmonic.born, dielectric=harmonic.dielectric
     )
     polar = md.PolarCrystal(folded, multiple * np.eye(3, dtype=np.int64))
-    runs = {"madelung": partial(polar.frequencies, points), **prepared}
+    runs: dict[str, Callable[[], object]] = {
+        "madelung": partial(polar.frequencies, points),
+        **prepared,
+    }
     scale = TERAHERTZ / get_physical_units().DefaultToTHz
     ours = polar.frequencies(points)
     timings = contest(runs, turns)

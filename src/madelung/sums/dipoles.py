@@ -318,22 +318,22 @@ def _far_terms(
 ) -> tuple[Numbers, Numbers, Numbers]:
     """(Q, 6, G) K K w of equation 4, (Q, G) sizes K² w, and the exponents of w."""
     reciprocal = 2.0 * np.pi * np.linalg.inv(case.crystal.cell).T
-    waves = (points @ reciprocal).T[:, :, None] + (steps @ reciprocal).T[:, None, :]
-    squares = np.einsum("aqg,aqg->qg", waves, waves)
-    beyond, at_gamma = squares > case.plan.far**2, squares < _ZERO**2
+    starts = points @ reciprocal
+    waves = starts.T[:, :, None] + (steps @ reciprocal).T[:, None, :]
+    at_gamma = (np.linalg.norm(starts, axis=1) < _ZERO)[:, None] & ~steps.any(axis=1)
     # Nothing is left of the macroscopic field, unless there is a direction.
     waves[:, at_gamma] = np.zeros((3, 1)) if ahead is None else ahead[:, None]
-    screened = np.einsum("aqg,aqg->qg", waves, np.einsum("ab,bqg->aqg", case.metric, waves))
+    dyads = np.empty((len(points), 6, len(steps)))
+    for place, (row, column) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
+        np.multiply(waves[row], waves[column], out=dyads[:, place])
+    squares = dyads[:, 0] + dyads[:, 3] + dyads[:, 5]
+    screened = (case.metric[_ROWS, _COLUMNS] * np.where(_ROWS == _COLUMNS, 1.0, 2.0)) @ dyads
     exponents = np.where(at_gamma, 0.0, screened / (4.0 * case.plan.splitting**2))
     weights = np.exp(-exponents) / np.where(screened > 0.0, screened, 1.0)
     # What is left out depends on q alone, and not on the others that are summed with it.
-    weights[beyond] = 0.0
-    dyads = np.stack(
-        [weights * waves[row] * waves[column] for row, column in zip(_ROWS, _COLUMNS, strict=True)],
-        axis=1,
-    )
-    sizes = weights * np.where(at_gamma, float(ahead is not None), squares)
-    return dyads, sizes, exponents
+    weights[(squares > case.plan.far**2) & ~at_gamma] = 0.0
+    dyads *= weights[:, None]
+    return dyads, weights * squares, exponents
 
 
 def _parts(count: int, width: int) -> Iterator[slice]:
