@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 import tempfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,18 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from phonon_cases import alloy, metal, write_shard
+from phonopy import Phonopy
+from phonopy.interface.calculator import get_calculator_physical_units
+from phonopy.structure.atoms import PhonopyAtoms
 
 from madelung.common.errors import PhononError
 from madelung.phonons.files import WRITABLE, read_phonopy, write_phonopy
-from madelung.phonons.force_constants import force_constants_of
+from madelung.phonons.force_constants import (
+    force_constants_of,
+    forces_of_displacements,
+    harmonic_of_phonopy,
+    phonopy_of,
+)
 from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.shards import read_shard
@@ -37,8 +46,8 @@ def harmonic() -> HarmonicCrystal:
 @pytest.fixture(scope="module")
 def written(harmonic: HarmonicCrystal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phonopy")
-    assert len(write_phonopy(harmonic, folder, (4, 4, 4), WRITABLE)) == 4
-    ase.io.write(folder / "POSCAR", harmonic.crystal.to_ase(), format="vasp")
+    assert len(write_phonopy(harmonic, folder, (4, 4, 4), WRITABLE)) == 5
+    (folder / "POSCAR-unitcell").rename(folder / "POSCAR")
     return folder
 
 
@@ -84,6 +93,109 @@ def test_another_crystal_than_that_of_the_forces_is_refused(written: Path, tmp_p
     ase.io.write(tmp_path / "POSCAR", alloy("Cu", "Au").crystal.to_ase(), format="vasp")
     with pytest.raises(PhononError, match="FORCE_SETS"):
         read_phonopy(written / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=(4, 4, 4))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("calculator", ["qe", "siesta", "vasp"])
+def test_units_of_other_programs_are_converted(tmp_path: Path, calculator: str) -> None:
+    """The same crystal in the units of the program that calculated it."""
+    sets = metal("Cu")
+    expected = force_constants_of(sets)
+    units = get_calculator_physical_units(calculator)
+    phonon = Phonopy(
+        PhonopyAtoms(
+            numbers=sets.crystal.numbers,
+            cell=sets.crystal.cell / units.distance_to_A,
+            scaled_positions=sets.crystal.scaled_positions,
+        ),
+        sets.supercell_matrix, primitive_matrix="F", calculator=calculator, log_level=0,
+    )  # fmt: skip
+    phonon.dataset = {
+        "natom": sets.forces.shape[1],
+        "first_atoms": [
+            {
+                "number": int(atom), "displacement": shift / units.distance_to_A,
+                "forces": forces / units.force_to_eVperA,
+            }
+            for atom, shift, forces in zip(
+                sets.atoms, sets.displacements, sets.forces, strict=True
+            )
+        ],
+    }  # fmt: skip
+    phonon.save(tmp_path / "phonopy_params.yaml", settings={"force_sets": True})
+    found = read_phonopy(tmp_path / "phonopy_params.yaml")
+    assert found.crystal.cell == pytest.approx(expected.crystal.cell, abs=1e-5)
+    assert np.abs(found.frequencies(POINTS) - expected.frequencies(POINTS)).max() < 1e-4
+
+
+def test_nothing_is_taken_from_where_the_program_runs(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stray files of phonopy in the working folder, and one without forces elsewhere."""
+    strays, own = tmp_path / "strays", tmp_path / "own"
+    write_phonopy(force_constants_of(metal("Ag")), strays, (4, 4, 4), ["force-sets"])
+    (strays / "BORN").write_text("14.4\n9 0 0 0 9 0 0 0 9\n5 0 0 0 5 0 0 0 5\n")
+    monkeypatch.chdir(strays)
+    plain = force_constants_of(metal("Cu"))
+    write_phonopy(plain, own, (4, 4, 4), ["phonopy"])
+    assert read_phonopy(own / "phonopy_params.yaml").born is None
+    phonon = phonopy_of(plain, (4, 4, 4))
+    phonon.save(own / "bare.yaml", settings={"force_constants": False, "force_sets": False})
+    with pytest.raises(PhononError, match="lies beside it"):
+        read_phonopy(own / "bare.yaml")
+    write_phonopy(plain, own, (4, 4, 4), ["force-sets"])
+    found = read_phonopy(own / "bare.yaml")
+    assert np.abs(found.frequencies(POINTS) - plain.frequencies(POINTS)).max() < 1e-5
+
+
+def test_a_supercell_may_have_any_shape(tmp_path: Path) -> None:
+    matrix = np.array([[3, 1, 0], [0, 3, 0], [0, 0, 3]])
+    plain = force_constants_of(metal("Cu"))
+    write_phonopy(plain, tmp_path, matrix, ["force-sets"])
+    ase.io.write(tmp_path / "POSCAR", plain.crystal.to_ase(), format="vasp")
+    expected = harmonic_of_phonopy(phonopy_of(plain, matrix)).frequencies(POINTS)
+    found = read_phonopy(tmp_path / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=matrix)
+    assert np.abs(found.frequencies(POINTS) - expected).max() < 1e-4
+    for wrong in ((0, 1, 1), (1, 2), (1000, 1000, 1000)):
+        with pytest.raises(PhononError, match="supercell of"):
+            read_phonopy(tmp_path / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=wrong)
+
+
+@pytest.mark.parametrize("first", ["60000 60000", "0", "-1 5", "many", ""])
+def test_files_that_say_to_be_larger_than_they_are(
+    written: Path, tmp_path: Path, first: str
+) -> None:
+    lines = (written / "FORCE_CONSTANTS").read_text().splitlines()
+    (tmp_path / "FORCE_CONSTANTS").write_text("\n".join([first, *lines[1:]]) + "\n")
+    with pytest.raises(PhononError, match="FORCE_CONSTANTS"):
+        read_phonopy(
+            tmp_path / "FORCE_CONSTANTS", unit_cell=written / "POSCAR", supercell=(4, 4, 4)
+        )
+
+
+def test_forces_that_are_no_numbers_are_refused_with_the_file(
+    written: Path, tmp_path: Path
+) -> None:
+    text = (written / "FORCE_SETS").read_text().splitlines()
+    text[6] = "nan 0.0 0.0"
+    (tmp_path / "FORCE_SETS").write_text("\n".join(text) + "\n")
+    with pytest.raises(PhononError, match="FORCE_SETS"):
+        read_phonopy(tmp_path / "FORCE_SETS", unit_cell=written / "POSCAR", supercell=(4, 4, 4))
+
+
+@pytest.mark.parametrize("length", [0.0, -0.01, 5.0, float("nan")])
+def test_displacements_that_say_nothing_are_refused(length: float) -> None:
+    sets = metal("Cu")
+    with pytest.raises(PhononError, match=r"make no force constants|finite"):
+        replace(sets, displacements=sets.displacements * (length / 0.01 if length > 0 else 0.0))
+    with pytest.raises(PhononError, match="make no force constants"):
+        forces_of_displacements(force_constants_of(sets), (2, 2, 2), distance=length)
+
+
+def test_charges_stay_with_the_force_constants() -> None:
+    charged = replace(metal("Cu"), born=np.zeros((1, 3, 3)), dielectric=np.eye(3) * 2.0)
+    found = force_constants_of(charged)
+    assert found.born is not None and found.dielectric is not None
 
 
 def test_what_cannot_be_written_is_refused(harmonic: HarmonicCrystal, tmp_path: Path) -> None:
@@ -138,6 +250,11 @@ def test_a_shard_holds_what_was_written(shard: Path) -> None:
         ("atom", lambda values: values + 10**6),
         ("born_atoms", lambda values: values + 3),
         ("odd_low", lambda values: values[:-7]),
+        ("odd_middle", lambda values: values[:1]),
+        ("odd_high", lambda values: np.append(values, values)),
+        ("even_low", lambda values: np.ones(1, dtype=np.uint8)),
+        ("paired", lambda values: values + 1),
+        ("displacement", lambda values: values * 0.0),
     ],
 )
 def test_shards_whose_numbers_do_not_fit_are_refused(
@@ -175,6 +292,30 @@ def test_shards_with_changed_bytes_raise_no_other_error(seed: int) -> None:
         path.write_bytes(bytes(content))
         with pytest.raises(PhononError, match="changed"):
             list(read_shard(path))
+
+
+def test_arrays_that_say_to_be_larger_than_stored_take_no_memory(
+    shard: Path, tmp_path: Path
+) -> None:
+    content = bytearray(lzma.decompress(shard.read_bytes()))
+    stored = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(bytes(content))) as old, zipfile.ZipFile(stored, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "number.npy":
+                data = (
+                    data.replace(b"(5,)", b"(10000000000000,)")[:-13]
+                    if b"(5,)" in data
+                    else (
+                        b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, "
+                        b"'shape': (10000000000000,), }".ljust(128)
+                        + b"\n"
+                    )
+                )
+            new.writestr(name, data)
+    (tmp_path / "vast.npz.xz").write_bytes(lzma.compress(stored.getvalue()))
+    with pytest.raises(PhononError, match="vast"):
+        list(read_shard(tmp_path / "vast.npz.xz"))
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:

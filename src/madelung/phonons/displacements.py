@@ -18,7 +18,7 @@ from madelung.crystals.primitive import primitive_crystal
 from madelung.crystals.reading.arguments import as_crystals
 from madelung.forcefields.calculator import ForceFieldCalculator
 from madelung.forcefields.interface import ForceField
-from madelung.phonons.force_constants import empty_phonopy, force_constants_of
+from madelung.phonons.force_constants import empty_phonopy, force_constants_of, require_distance
 from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.prediction import Phonons
 
@@ -102,6 +102,7 @@ def force_sets_of_force_field(
             f"a supercell of {size} atoms ({np.asarray(matrix).tolist()}) is not calculated; name "
             f"one of up to {_MOST_ATOMS}"
         )
+    require_distance(distance)
     evaluate = _evaluation(force_field)
     phonon = _displaced(unit, matrix, distance)
     displaced = phonon.supercells_with_displacements

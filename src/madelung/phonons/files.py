@@ -5,6 +5,7 @@ Reading is phonopy's own work, which knows its formats of all versions; what it 
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,8 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
+from numpy.typing import ArrayLike
 
+from madelung.common.compression import open_bytes
 from madelung.common.errors import PhononError
 from madelung.common.outputs import whole_file
 from madelung.common.units import COULOMB_CONSTANT
@@ -29,13 +33,15 @@ from madelung.phonons.harmonic_crystal import HarmonicCrystal
 __all__ = ["WRITABLE", "read_phonopy", "write_phonopy"]
 
 _LARGEST_FILE = 1 << 30
+_MOST_ATOMS = 20_000
+_UNIT_CELL = "POSCAR-unitcell"
 
 
 def read_phonopy(
     path: str | os.PathLike[str],
     *,
     unit_cell: str | os.PathLike[str] | None = None,
-    supercell: Sequence[int] | None = None,
+    supercell: ArrayLike | None = None,
     born: str | os.PathLike[str] | None = None,
 ) -> HarmonicCrystal:
     """Read force constants, or make them of displacements and forces, from a file of phonopy.
@@ -46,7 +52,8 @@ def read_phonopy(
         ``phonopy.yaml`` or ``phonopy_params.yaml`` (also compressed), ``FORCE_SETS``,
         ``FORCE_CONSTANTS`` or ``force_constants.hdf5``.
     unit_cell, supercell
-        Crystal file, and the multiples of its lattice vectors, for files that do not say it.
+        Crystal file, and (3,) multiples of its lattice vectors or a (3, 3) matrix as phonopy
+        takes it, for files that do not say it.
     born
         ``BORN``, for the non-analytical term.
 
@@ -67,8 +74,8 @@ def read_phonopy(
         raise PhononError(f"{place}: there is no such file")
     if place.stat().st_size > _LARGEST_FILE:
         raise PhononError(f"{place}: larger than {_LARGEST_FILE >> 30} GiB")
+    _require_room(place)
     arguments = _arguments(place, unit_cell, supercell)
-    arguments["born_filename"] = None if born is None else str(born)
     problem: Exception | None = None
     # Compact force constants are of a primitive cell that the file does not name: that of the
     # crystal, or the unit cell itself.
@@ -77,8 +84,12 @@ def read_phonopy(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 own: Any = {} if primitive is None else {"primitive_matrix": primitive}
-                phonon = phonopy.load(**arguments, **own, produce_fc=False, log_level=0)
-            return _harmonic(phonon, place)
+                # What is not named is not taken: phonopy would look where the program runs.
+                phonon = phonopy.load(
+                    **arguments, **own, is_nac=born is not None, produce_fc=False, log_level=0,
+                    born_filename=None if born is None else str(born),
+                )  # fmt: skip
+            return _harmonic(phonon, place, has_born=born is not None)
         except PhononError:
             raise
         # phonopy raises errors of many kinds for files that it cannot read.
@@ -88,12 +99,35 @@ def read_phonopy(
     raise PhononError(f"{place}: phonopy cannot read it ({_first_line(problem)})") from problem
 
 
+def _require_room(path: Path) -> None:
+    """Refuse files that say to be larger than they are."""
+    if path.suffix in (".xz", ".gz", ".bz2"):
+        with open_bytes(path, PhononError) as packed:
+            size = 0
+            while part := packed.read(1 << 20):
+                size += len(part)
+                if size > _LARGEST_FILE:
+                    raise PhononError(f"{path}: larger than {_LARGEST_FILE >> 30} GiB")
+        return
+    if not path.name.startswith("FORCE"):
+        return
+    try:
+        with path.open(encoding="utf-8") as stream:
+            words = stream.readline().split() + stream.readline().split()
+        counts = [int(word) for word in words[:2]]
+    except (UnicodeDecodeError, ValueError) as error:
+        raise PhononError(f"{path}: does not begin with numbers of atoms ({error})") from None
+    # A vector takes six characters and more.
+    if not counts or min(counts) < 1 or math.prod(counts) * 6 > path.stat().st_size:
+        raise PhononError(f"{path}: says to hold {counts} atoms or displacements, and does not")
+
+
 def _arguments(
-    path: Path, unit_cell: str | os.PathLike[str] | None, supercell: Sequence[int] | None
+    path: Path, unit_cell: str | os.PathLike[str] | None, supercell: Any
 ) -> dict[str, Any]:
     """What tells phonopy.load where things are."""
     if ".yaml" in path.name:
-        return {"phonopy_yaml": str(path)}
+        return _arguments_of_yaml(path)
     if unit_cell is None or supercell is None:
         raise PhononError(
             f"{path}: does not say of which crystal it is; name the unit cell's file and the "
@@ -104,32 +138,78 @@ def _arguments(
     from madelung.crystals.reading.files import read
 
     crystal = read(unit_cell)
+    matrix = np.asarray(supercell, dtype=np.int64)
+    matrix = np.diag(matrix) if matrix.shape == (3,) else matrix
+    size = len(crystal) * round(abs(np.linalg.det(matrix))) if matrix.shape == (3, 3) else 0
+    if not 0 < size <= _MOST_ATOMS:
+        raise PhononError(f"{path}: a supercell of {size} atoms is not read")
     cell: Any = PhonopyAtoms(
         numbers=crystal.numbers, cell=crystal.cell, scaled_positions=crystal.scaled_positions
     )
     kind = "force_sets_filename" if "FORCE_SETS" in path.name else "force_constants_filename"
-    return {
-        "unitcell": cell,
-        "supercell_matrix": np.diag(supercell),
-        kind: str(path),
-    }
+    return {"unitcell": cell, "supercell_matrix": matrix, kind: str(path)}
 
 
-def _harmonic(phonon: Any, path: Path) -> HarmonicCrystal:
+def _arguments_of_yaml(path: Path) -> dict[str, Any]:
+    """A file of phonopy, and the force sets beside it where it has none."""
+    found: dict[str, Any] = {"phonopy_yaml": str(path)}
+    content = _yaml(path)
+    dataset = content.dataset
+    if content.force_constants is not None or (dataset is not None and _has_forces(dataset)):
+        return found
+    for name, kind in _BESIDE.items():
+        if (path.parent / name).is_file():
+            _require_room(path.parent / name)
+            return found | {kind: str(path.parent / name)}
+    raise PhononError(
+        f"{path}: holds neither force constants nor forces, and no FORCE_SETS lies beside it"
+    )
+
+
+_BESIDE = {
+    "FORCE_SETS": "force_sets_filename",
+    "FORCE_CONSTANTS": "force_constants_filename",
+    "force_constants.hdf5": "force_constants_filename",
+}
+
+
+def _yaml(path: Path) -> Any:
+    from phonopy.interface.phonopy_yaml import PhonopyYaml
+
+    content = PhonopyYaml()
+    try:
+        content.read(str(path))
+    # phonopy raises errors of many kinds for files that it cannot read.
+    except Exception as error:
+        raise PhononError(f"{path}: phonopy cannot read it ({_first_line(error)})") from error
+    return content
+
+
+def _harmonic(phonon: Any, path: Path, *, has_born: bool) -> HarmonicCrystal:
+    """The harmonic crystal of a Phonopy object, in eV and Å whatever calculated it."""
+    from phonopy.interface.calculator import get_calculator_physical_units
+
     if phonon.force_constants is None:
         if phonon.dataset is None or not _has_forces(phonon.dataset):
             raise PhononError(f"{path}: holds neither force constants nor forces")
         symmetric_force_constants(phonon, str(path))
-    harmonic = harmonic_of_phonopy(phonon, path.name)
-    if not np.isfinite(harmonic.matrices).all():
+    if not np.isfinite(phonon.force_constants).all():
         raise PhononError(f"{path}: a force constant is no finite number")
+    harmonic = harmonic_of_phonopy(phonon, path.name)
+    units = get_calculator_physical_units(phonon.calculator)
+    length = units.distance_to_A
+    if length is None or units.force_to_eVperA is None:
+        raise PhononError(f"{path}: units of {phonon.calculator!r} are not known")
+    crystal = harmonic.crystal
     nac = phonon.nac_params
-    if nac is None:
-        return harmonic
+    if nac is None and not has_born and ".yaml" in path.name:
+        nac = _yaml(path).nac_params
     return replace(
         harmonic,
-        born=np.asarray(nac["born"], dtype=np.float64),
-        dielectric=np.asarray(nac["dielectric"], dtype=np.float64),
+        crystal=replace(crystal, cell=crystal.cell * length, positions=crystal.positions * length),
+        matrices=harmonic.matrices * (units.force_to_eVperA / length),
+        born=None if nac is None else np.asarray(nac["born"], dtype=np.float64),
+        dielectric=None if nac is None else np.asarray(nac["dielectric"], dtype=np.float64),
     )
 
 
@@ -163,7 +243,7 @@ def write_phonopy(
     Returns
     -------
     list of Path
-        What was written.
+        What was written; beside force sets and force constants the cell that they belong to.
 
     Raises
     ------
@@ -182,6 +262,11 @@ def write_phonopy(
         with whole_file(folder / name) as temporary:
             _WRITERS[kind](harmonic, phonon, temporary)
         written.append(folder / name)
+    if any(kind in ("force-sets", "force-constants") for kind in kinds):
+        # These do not say of which cell they are.
+        with whole_file(folder / _UNIT_CELL) as temporary:
+            ase.io.write(temporary, harmonic.crystal.to_ase(), format="vasp")
+        written.append(folder / _UNIT_CELL)
     return written
 
 

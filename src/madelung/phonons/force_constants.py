@@ -6,6 +6,7 @@ Section "Supercells" of docs/theory/harmonic-network.md.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "harmonic_of_phonopy",
     "phonopy_of",
     "phonopy_of_force_sets",
+    "require_distance",
     "symmetric_force_constants",
 ]
 
@@ -40,7 +42,8 @@ def force_constants_of(force_sets: ForceSets) -> HarmonicCrystal:
     """
     phonon = phonopy_of_force_sets(force_sets)
     symmetric_force_constants(phonon, force_sets.crystal.source or force_sets.crystal.formula)
-    return harmonic_of_phonopy(phonon, force_sets.crystal.source)
+    harmonic = harmonic_of_phonopy(phonon, force_sets.crystal.source)
+    return replace(harmonic, born=force_sets.born, dielectric=force_sets.dielectric)
 
 
 def phonopy_of_force_sets(force_sets: ForceSets) -> Any:
@@ -223,6 +226,7 @@ def forces_of_displacements(
         Length of the displacements in Å.
     """
     phonon = phonopy_of(harmonic, supercell_matrix)
+    require_distance(distance)
     # Displacements make phonopy forget force constants.
     full = _all_rows(phonon)
     phonon.generate_displacements(distance=distance)
@@ -239,6 +243,18 @@ def forces_of_displacements(
         born=harmonic.born,
         dielectric=harmonic.dielectric,
     )
+
+
+def require_distance(distance: float) -> None:
+    """Refuse lengths of displacements that no force constants follow from.
+
+    Raises
+    ------
+    PhononError
+        If it is not between 1e-5 and 1 Å.
+    """
+    if not 1e-5 <= distance <= 1.0:
+        raise PhononError(f"displacements of {distance} Å make no force constants; take 0.01 Å")
 
 
 def _all_rows(phonon: Any) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from madelung.crystals.crystal import Crystal
 __all__ = ["ForceSets"]
 
 _LARGEST_SUPERCELL = 100_000
+_SHORTEST, _LONGEST = 1e-5, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,12 @@ class ForceSets:
             )
         if not all(np.isfinite(values).all() for values in (self.displacements, self.forces)):
             raise PhononError(f"{where}: displacements and forces must be finite")
+        lengths = np.linalg.norm(self.displacements, axis=1)
+        if runs and not _SHORTEST <= lengths.min() <= lengths.max() <= _LONGEST:
+            raise PhononError(
+                f"{where}: displacements of {lengths.min():.2g} to {lengths.max():.2g} Å make no "
+                f"force constants; they have to lie between {_SHORTEST} and {_LONGEST} Å"
+            )
 
     @property
     def primitive_size(self) -> int:

@@ -1,6 +1,6 @@
 """A crystal with its force constants: dynamical matrices and frequencies at any wave vector.
 
-Equations 1 to 3 of docs/theory/phonons.md.
+Equation 1 of docs/theory/harmonic-network.md.
 """
 
 from __future__ import annotations

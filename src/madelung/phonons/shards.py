@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             content = stream.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise PhononError(f"{path}: holds more than {_MOST_BYTES >> 30} GiB")
+        _require_sizes(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
@@ -88,6 +90,32 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(error, PhononError):
             raise
         raise PhononError(f"{path}: is not a shard of force sets ({error})") from error
+
+
+def _require_sizes(content: bytes) -> None:
+    """Refuse an archive whose arrays say to be larger than what is stored of them.
+
+    Raises
+    ------
+    ValueError
+        With the name of the array.
+    """
+    total = 0
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            total += member.file_size
+            if total > _MOST_BYTES:
+                raise ValueError(f"its arrays take more than {_MOST_BYTES >> 30} GiB")
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, kind = read(stream)
+            if math.prod(shape) * kind.itemsize > member.file_size:
+                raise ValueError(f"{member.filename} says to have the shape {shape}")
 
 
 def _require_consistency(arrays: dict[str, NDArray[Any]], path: Path) -> None:
@@ -103,9 +131,15 @@ def _require_consistency(arrays: dict[str, NDArray[Any]], path: Path) -> None:
     lengths = {
         "number": int(atoms.sum()), "position": int(atoms.sum()), "atom": int(runs.sum()),
         "displacement": int(runs.sum()), "paired": int(runs.sum()),
-        "odd_low": 3 * int(runs @ sizes), "born": int(charged.sum()),
+        **dict.fromkeys(("odd_low", "odd_middle", "odd_high"), 3 * int(runs @ sizes)),
+        "born": int(charged.sum()),
         **dict.fromkeys(("lattice", "supercell", "primitive", "dielectric"), crystals),
     }  # fmt: skip
+    # Of pairs of opposite displacements there is an even part as well.
+    owner = np.repeat(np.arange(crystals), runs) if len(arrays["paired"]) == runs.sum() else runs
+    if len(owner) == len(arrays["paired"]):
+        pairs = 3 * int(sizes[owner] @ np.asarray(arrays["paired"]).astype(bool))
+        lengths |= dict.fromkeys(("even_low", "even_middle", "even_high"), pairs)
     for name, length in lengths.items():
         if len(arrays[name]) != length:
             raise PhononError(
