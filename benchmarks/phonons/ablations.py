@@ -39,7 +39,8 @@ CRYSTALS, JUDGED, EPOCHS = 1200, 150, 6
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Train each variant, and write what is found."""
-    from madelung.models.harmonic import HarmonicNetwork, HarmonicSettings
+    from madelung.models.harmonic import HarmonicNetwork
+    from madelung.models.harmonic_settings import HarmonicSettings
     from madelung.phonons.compositions import read_held_out
     from madelung.phonons.course import PhononCourse
     from madelung.phonons.examples import phonon_example

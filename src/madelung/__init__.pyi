@@ -160,7 +160,7 @@ from .phonons.shards import read_shard as read_shard
 from .phonons.files import read_phonopy as read_phonopy
 from .phonons.files import write_phonopy as write_phonopy
 from .phonons.plots import plot_bands as plot_bands
-from .models.harmonic import HarmonicSettings as HarmonicSettings
+from .models.harmonic_settings import HarmonicSettings as HarmonicSettings
 from .phonons.course import PhononCourse as PhononCourse
 from .phonons.train import train_phonons as train_phonons
 from .phonons.evaluation import evaluate_phonons as evaluate_phonons

@@ -163,3 +163,11 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     rows = table(out / "predictions.csv")
     assert len(rows) == len(METALS)
     assert np.isfinite([float(row["frequency_error"]) for row in rows]).all()
+
+
+def test_the_card_of_the_model_is_shown() -> None:
+    shown = run_command("models", "phonons")
+    assert shown.returncode == 0 and "mean errors of" in shown.stdout
+    card = json.loads(run_command("models", "phonons", "--json").stdout)
+    assert card["kind"] == "phonons" and card["members"] >= 2
+    assert "'phonons'" in run_command("models").stdout

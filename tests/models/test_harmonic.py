@@ -18,11 +18,11 @@ from madelung.inputs.pair_functions import near_sections, pair_functions
 from madelung.inputs.pair_graph import join_pairs
 from madelung.models.harmonic import (
     HarmonicNetwork,
-    HarmonicSettings,
     Strengths,
     electric_response,
     force_constants,
 )
+from madelung.models.harmonic_settings import HarmonicSettings
 
 SMALL = HarmonicSettings(
     features=16, layers=2, senders=8, tensors=8, ends=16, hidden=16, channels=2,

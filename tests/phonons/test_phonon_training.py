@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from madelung.common.errors import MadelungError, ModelError, PhononError, TrainingError
 from madelung.common.interruption import JobInterrupted
 from madelung.learning.checkpoints import Progress
-from madelung.models.harmonic import HarmonicNetwork, HarmonicSettings
+from madelung.models.harmonic import HarmonicNetwork
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.calibration import Calibration, fitted_widening
 from madelung.phonons.compositions import drawn_compositions, reduced_composition
 from madelung.phonons.course import PhononCourse

@@ -12,7 +12,8 @@ from madelung.common.units import COULOMB_CONSTANT, TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.examples import example
 from madelung.crystals.primitive import primitive_crystal
-from madelung.models.harmonic import HarmonicNetwork, HarmonicSettings
+from madelung.models.harmonic import HarmonicNetwork
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.card import PhononCard
 from madelung.phonons.examples import joined_graph, phonon_example
 from madelung.phonons.force_constants import phonopy_of

@@ -12,6 +12,7 @@ from madelung.common.text import shown
 
 if TYPE_CHECKING:
     from madelung.models.card import ModelCard, TargetCard
+    from madelung.phonons.card import PhononCard
 
 __all__ = ["app", "models"]
 
@@ -38,6 +39,8 @@ def models(name: Name = None, as_json: options.AsJson = False) -> None:
     from madelung.models.card import read_card
     from madelung.models.shipped import SHIPPED_MODELS, model_folder
 
+    if name is not None and _shown_as_phonons(name, as_json):
+        return
     chosen = [model.name for model in SHIPPED_MODELS] if name is None else [name]
     places = {own: model_folder(own) for own in chosen}
     cards = {own: (read_card(folder), target) for own, (folder, target) in places.items()}
@@ -78,9 +81,46 @@ def _print_list(cards: dict[str, tuple[ModelCard, str | None]]) -> None:
     console.print(table)
     console.print(
         "MAE: mean absolute error on test crystals, or on validation crystals (val.) where none "
-        "were tested. 'madelung models NAME' shows a model's card.",
+        "were tested. 'madelung models NAME' shows a model's card. One more, 'phonons', is for "
+        "'madelung phonons'.",
         highlight=False,
     )
+
+
+def _shown_as_phonons(name: str, as_json: bool) -> bool:
+    """Show the card of a model of phonons, if it is one."""
+    from madelung.phonons.card import phonon_folder, read_phonon_card
+
+    folder = phonon_folder(name)
+    if folder is None:
+        return False
+    _print_phonons(read_phonon_card(folder), as_json)
+    return True
+
+
+def _print_phonons(card: PhononCard, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json_text(card.model_dump(), indent=2))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from madelung.common.terminal import LiteralConsole
+
+    console = LiteralConsole()
+    console.print(Text.assemble((shown(card.name), "bold"), f"  {shown(card.purpose)}"))
+    table = Table("mean errors of", "validation", "test")
+    validation = card.validation.get("ensemble", {})
+    for key in {**validation, **card.errors}:
+        values = (part.get(key) for part in (validation, card.errors))
+        texts = ("" if value is None else f"{value:.4g}" for value in values)
+        table.add_row(key.replace("_", " "), *texts)
+    console.print(table)
+    facts = Table(show_header=False)
+    facts.add_row("networks", str(card.members))
+    for key, value in card.training.items():
+        facts.add_row(key.replace("_", " "), str(value))
+    console.print(facts)
 
 
 def _print_card(card: ModelCard) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,14 +19,13 @@ from madelung.crystals.elements import covalent_radii
 from madelung.inputs.couplings import CouplingPairs, CrystalCouplings, Placement, coupling_batch
 from madelung.inputs.pair_functions import function_sections
 from madelung.inputs.pair_graph import PairGraph
-from madelung.inputs.settings import PairSettings
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.models.settings import SumNetSettings
 from madelung.models.sumnet import SumLayers
 
 __all__ = [
     "ElectricResponse",
     "HarmonicNetwork",
-    "HarmonicSettings",
     "Strengths",
     "electric_response",
     "force_constants",
@@ -43,28 +41,6 @@ _STRENGTH, _DECAY = 3.0, 5.0
 _FAR, _LOCAL, _DIPOLE = (0.5, 2.0), (1.0, 2.0), 4.0
 _MOST_LOCAL = 6.0
 _VECTORS = 4
-
-
-class HarmonicSettings(BaseModel):
-    """Size and options of a network of force constants."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    features: int = Field(96, ge=1, description="Length of all feature vectors.")
-    layers: int = Field(3, ge=1, description="Message-passing layers.")
-    senders: int = Field(32, ge=1, description="Features of an atom that others are told.")
-    tensors: int = Field(32, ge=1, description="Invariants of each higher degree.")
-    ends: int = Field(64, ge=1, description="Features of an atom that couplings are told.")
-    hidden: int = Field(96, ge=1, description="Width of the layers that choose couplings.")
-    channels: int = Field(
-        8, ge=0, description="Local channels of each degree, half of either sign."
-    )
-    spring_reach: float = Field(8.0, gt=0.0, le=20.0, description="Greatest length of springs (Å).")
-    local_reach: float = Field(4.5, gt=0.0, le=10.0, description="Reach of local channels (Å).")
-    dipoles: bool = Field(
-        False, description="Whether screened charges interact, as complete sums of dipoles."
-    )
-    inputs: PairSettings = Field(PairSettings(), description="What atoms see of the crystal.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from madelung.common.errors import ModelError
-from madelung.models.harmonic import HarmonicSettings
+from madelung.models.harmonic_settings import HarmonicSettings
 
-__all__ = ["PHONON_CARD_FILE", "PhononCard", "read_phonon_card"]
+__all__ = [
+    "PHONON_CARD_FILE",
+    "PHONON_MODEL",
+    "PhononCard",
+    "phonon_folder",
+    "read_phonon_card",
+]
 
 PHONON_CARD_FILE = "phonons.json"
 """Name of the file in a model's folder."""
+PHONON_MODEL = "phonons"
+"""Name of the model of phonons that comes with the package ``madelung-models``."""
+_PACKAGE, _FOLDER = "madelung_models", "phonons"
 _FORMAT = 1
 _LARGEST_CARD = 10_000_000
 
@@ -79,3 +90,25 @@ def read_phonon_card(folder: Path) -> PhononCard:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}: no JSON ({error}); copy the model again") from None
+
+
+def phonon_folder(name: str | os.PathLike[str]) -> Path | None:
+    """Find the folder of a model of phonons; None if the name is of no such model.
+
+    Raises
+    ------
+    ModelError
+        If the shipped model is asked for, and the package with it is not installed.
+    """
+    for place in (Path(name), Path(name) / "model"):
+        if (place / PHONON_CARD_FILE).is_file():
+            return place
+    if name != PHONON_MODEL:
+        return None
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            "the model 'phonons' is in the package madelung-models, which is not installed: "
+            "pip install madelung-models (from a checkout: pip install ./weights)"
+        )
+    return Path(spec.submodule_search_locations[0]) / _FOLDER

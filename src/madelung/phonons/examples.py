@@ -18,7 +18,7 @@ from madelung.inputs.couplings import (
 )
 from madelung.inputs.pair_functions import PairFunctions, near_sections, pair_functions
 from madelung.inputs.pair_graph import PairGraph, join_pairs
-from madelung.models.harmonic import HarmonicSettings
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.reference_modes import ReferenceModes
 from madelung.sums.dipoles import dipole_tensors
 

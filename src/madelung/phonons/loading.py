@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import ModelError
 from madelung.models.shipped import load as load_property_model
-from madelung.phonons.card import PHONON_CARD_FILE
+from madelung.phonons.card import PHONON_MODEL, phonon_folder
 from madelung.phonons.model import PhononModel
 
-__all__ = ["PHONON_MODEL", "load", "load_phonon_model"]
-
-PHONON_MODEL = "phonons"
-"""Name of the model of phonons that comes with the package ``madelung-models``."""
-_PACKAGE, _FOLDER = "madelung_models", "phonons"
+__all__ = ["load", "load_phonon_model"]
 
 
 def load(name: str | os.PathLike[str], *, target: str | None = None) -> Any:
@@ -41,7 +35,7 @@ def load(name: str | os.PathLike[str], *, target: str | None = None) -> Any:
         If there is no such model or target, a file is missing or damaged, or a shipped name is
         given and the package ``madelung-models`` is not installed.
     """
-    if name == PHONON_MODEL or _phonon_folder(Path(name)) is not None:
+    if phonon_folder(name) is not None:
         if target is not None:
             raise ModelError("a model of phonons has no targets; leave the target away")
         return load_phonon_model(name)
@@ -61,22 +55,7 @@ def load_phonon_model(name: str | os.PathLike[str] = PHONON_MODEL) -> PhononMode
     ModelError
         If there is none, or a file is damaged.
     """
-    folder = _phonon_folder(Path(name))
-    if folder is None and name == PHONON_MODEL:
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise ModelError(
-                "the model 'phonons' is in the package madelung-models, which is not installed: "
-                "pip install madelung-models (from a checkout: pip install ./weights)"
-            )
-        folder = Path(spec.submodule_search_locations[0]) / _FOLDER
+    folder = phonon_folder(name)
     if folder is None:
         raise ModelError(f"{name}: no model of phonons; give its folder, or 'phonons'")
     return PhononModel.load(folder)
-
-
-def _phonon_folder(path: Path) -> Path | None:
-    for place in (path, path / "model"):
-        if (place / PHONON_CARD_FILE).is_file():
-            return place
-    return None

@@ -27,11 +27,11 @@ from madelung.inputs.pair_graph import join_pairs
 from madelung.models.harmonic import (
     ElectricResponse,
     HarmonicNetwork,
-    HarmonicSettings,
     electric_response,
     force_constants,
     screened_charges,
 )
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.calibration import Calibration
 from madelung.phonons.card import PHONON_CARD_FILE, PhononCard, read_phonon_card
 from madelung.phonons.harmonic_crystal import HarmonicCrystal

@@ -17,7 +17,8 @@ from madelung.common.outputs import write_json, write_rows
 from madelung.common.progress import Advance, watched
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
-from madelung.models.harmonic import HarmonicNetwork, HarmonicSettings
+from madelung.models.harmonic import HarmonicNetwork
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.card import PhononCard
 from madelung.phonons.compositions import drawn_compositions, reduced_composition
 from madelung.phonons.course import PhononCourse

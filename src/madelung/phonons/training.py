@@ -21,9 +21,9 @@ from madelung.learning.processes import Processes
 from madelung.learning.soap import Soap
 from madelung.models.harmonic import (
     HarmonicNetwork,
-    HarmonicSettings,
     electric_response,
 )
+from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.course import PhononCourse
 from madelung.phonons.examples import PhononExample, joined_graph
 from madelung.phonons.objective import (

@@ -67,7 +67,7 @@ def train(
     resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
-    from madelung.models.harmonic import HarmonicSettings
+    from madelung.models.harmonic_settings import HarmonicSettings
     from madelung.phonons.compositions import read_held_out
     from madelung.phonons.course import PhononCourse
     from madelung.phonons.train import train_phonons
