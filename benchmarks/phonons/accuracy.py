@@ -47,6 +47,7 @@ COLUMNS = {
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Judge the model, and write what is found."""
+    from madelung.common.outputs import plain
     from madelung.phonons.calibration import Calibration
     from madelung.phonons.evaluation import evaluate_phonons
     from madelung.phonons.loading import load_phonon_model
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for row in evaluation.rows()
     ]
     write_csv(arguments.out / "predictions.csv", rows, list(rows[0]))
-    write_json(arguments.out / "run.json", record)
+    write_json(arguments.out / "run.json", plain(record))
     if arguments.page is not None:
         replace_block(arguments.page, "accuracy", page_text(record))
     return record
