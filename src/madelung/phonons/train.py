@@ -28,7 +28,7 @@ from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.mode_files import read_modes, write_modes
 from madelung.phonons.model import PhononModel, volume_range
 from madelung.phonons.reference_modes import ReferenceModes, is_sound, reference_modes
-from madelung.phonons.shards import read_shard
+from madelung.phonons.shards import SHARD_SUFFIX, read_shard
 from madelung.phonons.training import PhononTraining, errors_of_examples, mean_errors
 
 __all__ = ["Parts", "calibrate", "divided", "prepared_modes", "train_phonons"]
