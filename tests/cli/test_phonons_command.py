@@ -46,7 +46,7 @@ def test_of_may_be_left_out_and_help_is_there() -> None:
     assert run_command("phonons", "--json", "example:CsCl").returncode == 0
     assert "--temperatures" in run_command("phonons", "of", "--help").stdout
     assert "compare" in run_command("phonons", "--help").stdout
-    assert "--held-out" in run_command("phonons", "train", "--help").stdout
+    assert "--held-out-compositions" in run_command("phonons", "train", "--help").stdout
 
 
 def test_a_bad_crystal_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
@@ -145,8 +145,9 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     write_shard(shard, [metal(symbol) for symbol in METALS])
     (tmp_path / "held.json").write_text(json.dumps({"compositions": ["Al"]}))
     words = [
-        "phonons", "train", shard, "--held-out", tmp_path / "held.json", "--out", tmp_path / "run",
-        "--members", 2, "--epochs", 3, "--features", 16, "--layers", 1, "--channels", 2, "--quiet",
+        "phonons", "train", shard, "--held-out-compositions", tmp_path / "held.json",
+        "--out", tmp_path / "run",
+        "--networks", 2, "--epochs", 3, "--features", 16, "--layers", 1, "--channels", 2, "--quiet",
     ]  # fmt: skip
     done = run_command(*words)
     assert done.returncode == 0, done.stderr

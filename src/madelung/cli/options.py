@@ -180,10 +180,13 @@ _FORCE_FIELD = typer.Option(
 )
 ForceFieldPath = Annotated[Path, _FORCE_FIELD]
 OptionalForceField = Annotated[Path | None, _FORCE_FIELD]
-PhononModelName = Annotated[
+ModelName = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="NAME|PATH", help="phonons, or the folder of a model or a run."
+        "--model",
+        "-m",
+        metavar="NAME|PATH",
+        help="A name that 'madelung models' lists, or the folder of a model or training run.",
     ),
 ]
 ModelTarget = Annotated[

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
-
-import typer
+from typing import TYPE_CHECKING, Any, TextIO
 
 from madelung.cli import options
 from madelung.cli.options import single_command
@@ -38,20 +36,10 @@ _COLUMNS = (
     "shown_value", "shown_unit", "low_90", "high_90", "warnings",
 )  # fmt: skip
 
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME|PATH",
-        help="A name that 'madelung models' lists, or the folder of a model or training run.",
-    ),
-]
-
 
 def predict(
     files: options.CrystalFiles,
-    model: ModelName = DEFAULT_MODEL,
+    model: options.ModelName = DEFAULT_MODEL,
     target: options.ModelTarget = None,
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,

@@ -34,6 +34,7 @@ __all__ = ["WRITABLE", "read_phonopy", "write_phonopy"]
 
 _LARGEST_FILE = 1 << 30
 _MOST_ATOMS = 20_000
+_HEAD, _NUMBERS_OF_RANDOM = 1 << 12, 6
 _UNIT_CELL = "POSCAR-unitcell"
 
 
@@ -100,25 +101,32 @@ def read_phonopy(
 
 
 def _require_room(path: Path) -> None:
-    """Refuse files that say to be larger than they are."""
-    if path.suffix in (".xz", ".gz", ".bz2"):
-        with open_bytes(path, PhononError) as packed:
-            size = 0
-            while part := packed.read(1 << 20):
-                size += len(part)
-                if size > _LARGEST_FILE:
-                    raise PhononError(f"{path}: larger than {_LARGEST_FILE >> 30} GiB")
+    """Refuse files that say to be larger than they are, or unpack to more than is sensible."""
+    size = 0
+    with open_bytes(path, PhononError) as stream:
+        head = stream.read(_HEAD)
+        part = head
+        while part:
+            size += len(part)
+            if size > _LARGEST_FILE:
+                raise PhononError(f"{path}: larger than {_LARGEST_FILE >> 30} GiB")
+            part = stream.read(1 << 20)
+    if any(suffix in path.name for suffix in (".yaml", ".hdf5")):
         return
-    if not path.name.startswith("FORCE"):
+    lines = [line.split() for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
+    # Force sets of random displacements have no head: three displacements and three forces a line.
+    if lines and len(lines[0]) == _NUMBERS_OF_RANDOM:
         return
     try:
-        with path.open(encoding="utf-8") as stream:
-            words = stream.readline().split() + stream.readline().split()
-        counts = [int(word) for word in words[:2]]
-    except (UnicodeDecodeError, ValueError) as error:
+        counts = [int(word) for word in lines[0]]
+        if "FORCE_SETS" in path.name:
+            counts += [int(word) for word in lines[1]]
+    except (IndexError, ValueError) as error:
         raise PhononError(f"{path}: does not begin with numbers of atoms ({error})") from None
+    # Of force constants one number stands for both.
+    counts = counts * 2 if len(counts) == 1 else counts
     # A vector takes six characters and more.
-    if not counts or min(counts) < 1 or math.prod(counts) * 6 > path.stat().st_size:
+    if min(counts) < 1 or math.prod(counts) * 6 > size:
         raise PhononError(f"{path}: says to hold {counts} atoms or displacements, and does not")
 
 

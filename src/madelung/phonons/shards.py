@@ -136,8 +136,8 @@ def _require_consistency(arrays: dict[str, NDArray[Any]], path: Path) -> None:
         **dict.fromkeys(("lattice", "supercell", "primitive", "dielectric"), crystals),
     }  # fmt: skip
     # Of pairs of opposite displacements there is an even part as well.
-    owner = np.repeat(np.arange(crystals), runs) if len(arrays["paired"]) == runs.sum() else runs
-    if len(owner) == len(arrays["paired"]):
+    owner = np.repeat(np.arange(crystals), runs)
+    if np.shape(arrays["paired"]) == owner.shape:
         pairs = 3 * int(sizes[owner] @ np.asarray(arrays["paired"]).astype(bool))
         lengths |= dict.fromkeys(("even_low", "even_middle", "even_high"), pairs)
     for name, length in lengths.items():

@@ -180,7 +180,7 @@ def prepared_modes(
     found: list[ReferenceModes] = []
     with Interruption() as interruption:
         for number, path in enumerate(shards):
-            place = folder / f"{number:03d}-{path.name.removesuffix('.npz.xz')}.npz"
+            place = folder / f"{number:03d}-{path.name.removesuffix(SHARD_SUFFIX)}.npz"
             if not place.exists():
                 with watched(f"modes of {path.name}", show=not quiet) as advance:
                     made, problems = _modes_of_shard(path, most_atoms, advance)

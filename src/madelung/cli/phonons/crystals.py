@@ -50,7 +50,7 @@ Supercell = Annotated[
 
 def phonons(
     files: options.CrystalFiles,
-    model: options.PhononModelName = "phonons",
+    model: options.ModelName = "phonons",
     force_field: options.OptionalForceField = None,
     out: options.OutFile = None,
     bands: Annotated[bool, typer.Option("--bands", help="Bands of the one crystal.")] = False,

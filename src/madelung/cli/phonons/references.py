@@ -20,7 +20,7 @@ Draw predicted bands over those of a calculation, and say how far they are apart
 
   madelung phonons compare phonopy_params.yaml --out compared
 
-  madelung phonons compare FORCE_SETS --cell POSCAR --supercell 2 2 2 --out compared
+  madelung phonons compare FORCE_SETS --unit-cell POSCAR --supercell 2 2 2 --out compared
 """
 FIT_HELP = """
 Make force constants of displacements and forces, and say what they are worth.
@@ -29,7 +29,7 @@ Make force constants of displacements and forces, and say what they are worth.
 
   madelung phonons fit phonopy_params.yaml --out fitted
 
-  madelung phonons fit FORCE_SETS --cell POSCAR --supercell 2 2 2 --born BORN --out fitted
+  madelung phonons fit FORCE_SETS --unit-cell POSCAR --supercell 2 2 2 --born BORN --out fitted
 """
 
 Reference = Annotated[
@@ -40,7 +40,9 @@ Reference = Annotated[
 ]
 Cell = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="The unit cell, for files that do not say it."),
+    typer.Option(
+        "--unit-cell", metavar="FILE", help="The unit cell, for files that do not say it."
+    ),
 ]
 Born = Annotated[
     Path | None, typer.Option(metavar="FILE", help="BORN, for the non-analytical term.")
@@ -52,7 +54,7 @@ def compare(
     out: options.Out,
     cell: Cell = None,
     supercell: Supercell = None,
-    model: options.PhononModelName = "phonons",
+    model: options.ModelName = "phonons",
     as_json: options.AsJson = False,
 ) -> None:
     from madelung.phonons.comparison import compared

@@ -19,9 +19,10 @@ Member k of the ensemble has the seed SEED + k. What is in the folder is gone on
 
 [bold]Examples[/bold]
 
-  madelung phonons train phonondb_rest_*.npz.xz --held-out held_out.json --out run
+  madelung phonons train phonondb_rest_*.npz.xz --held-out-compositions held_out.json --out run
 
-  madelung phonons train phonondb_rest_*.npz.xz --held-out held_out.json --out run --resume
+  madelung phonons train phonondb_rest_*.npz.xz --held-out-compositions held_out.json --out run \
+--resume
 """
 EVALUATE_HELP = """
 Compare a model of phonons with the force constants of shards.
@@ -41,9 +42,15 @@ def train(
     out: options.Out,
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="JSON with compositions that are not learnt from."),
+        typer.Option(
+            "--held-out-compositions",
+            metavar="FILE",
+            help="JSON with compositions that are not learnt from.",
+        ),
     ] = None,
-    members: Annotated[int, typer.Option(min=1, max=100, help="Networks of the ensemble.")] = 5,
+    members: Annotated[
+        int, typer.Option("--networks", min=1, max=100, help="Networks of the ensemble.")
+    ] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the crystals.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Crystals of a step.")] = 8,
     learning_rate: Annotated[
@@ -61,7 +68,12 @@ def train(
     ] = False,
     initial: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Model to start from.", show_default="random weights"),
+        typer.Option(
+            "--initial-model",
+            metavar="FOLDER",
+            help="Model to start from.",
+            show_default="random weights",
+        ),
     ] = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
@@ -95,7 +107,7 @@ def train(
 def evaluate(
     shards: Shards,
     out: options.OptionalOut = None,
-    model: options.PhononModelName = "phonons",
+    model: options.ModelName = "phonons",
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
