@@ -180,6 +180,17 @@ def test_born_charges_are_neutral_and_turn(name: str) -> None:
     assert np.linalg.eigvalsh(dielectric).min() > 1.0
 
 
+def test_a_network_without_channels_has_springs_alone() -> None:
+    crystal = primitive_crystal(example("NaCl"))
+    plain = SMALL.model_copy(update={"channels": 0})
+    functions = pair_functions(crystal, plain.inputs)
+    couplings = crystal_couplings(crystal, functions.orbits, 5.0, 3.5)
+    graph = join_pairs([functions], near_sections(plain.inputs))
+    (strengths,) = HarmonicNetwork(plain).eval()(graph, [couplings])
+    blocks = force_constants(strengths, couplings, open_placement(couplings))
+    assert strengths.local.shape[1] == 0 and torch.isfinite(blocks).all()
+
+
 def test_gradients_are_those_of_finite_differences() -> None:
     crystal = primitive_crystal(example("NaCl"))
     strengths, couplings = chosen(crystal)

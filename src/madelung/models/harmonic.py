@@ -84,7 +84,9 @@ class HarmonicNetwork(SumLayers):
         seen, width = _DISTANCES + _REDUCED, settings.hidden
         self.end = nn.Linear(settings.features, settings.ends)
         self.spring = _perceptron(2 * settings.ends + seen, width, 6, 0.01)
-        self.channel = _perceptron(2 * settings.ends + seen, width, 5 * settings.channels, 0.03)
+        self.channel: nn.Sequential | None = None
+        if settings.channels:
+            self.channel = _perceptron(2 * settings.ends + seen, width, 5 * settings.channels, 0.03)
         self.charge = _perceptron(2 * settings.ends + seen, width, 2 + _VECTORS, 0.03)
         self.site = _perceptron(settings.ends, width, 2, 0.03)
 
@@ -133,7 +135,10 @@ class HarmonicNetwork(SumLayers):
         told = torch.cat([atoms[ends[:, 0]], atoms[ends[:, 1]], seen], 1)
         size = torch.exp(_LOCAL[0] - _LOCAL[1] * (reduced - 1.0)).clamp(max=_MOST_LOCAL)
         fall = (_fall(distances, self.settings.local_reach) * size)[:, None]
-        return self.channel(told) * fall, self.charge(told) * fall
+        charges = self.charge(told) * fall
+        if self.channel is None:
+            return charges.new_zeros(len(charges), 0), charges
+        return self.channel(told) * fall, charges
 
     def _seen(self, numbers: Tensor, ends: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
         """Gaussians of distances, and of distances over sums of covalent radii."""
