@@ -30,7 +30,7 @@ def reduced_composition(numbers: NDArray[np.int64]) -> str:
 def drawn_compositions(compositions: Iterable[str], share: float, seed: int) -> set[str]:
     """Draw a share of the different compositions."""
     different = sorted(set(compositions))
-    count = max(round(share * len(different)), 1)
+    count = max(int(share * len(different)), 1)
     return set(np.random.default_rng(seed).choice(different, size=count, replace=False).tolist())
 
 
