@@ -154,6 +154,9 @@ from .phonons.harmonic_crystal import HarmonicCrystal as HarmonicCrystal
 from .phonons.polar import PolarCrystal as PolarCrystal
 from .phonons.polar import symmetric_charges as symmetric_charges
 from .phonons.displacements import phonons_of_force_field as phonons_of_force_field
+from .phonons.quasi_harmonic import QuasiHarmonic as QuasiHarmonic
+from .phonons.quasi_harmonic import quasi_harmonic as quasi_harmonic
+from .phonons.grueneisen import mode_grueneisen as mode_grueneisen
 from .phonons.force_sets import ForceSets as ForceSets
 from .phonons.force_constants import force_constants_of as force_constants_of
 from .phonons.shards import read_shard as read_shard
