@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["require_finite", "require_room", "require_shapes", "shapes_of"]
+__all__ = ["checked_bytes", "require_finite", "require_room", "require_shapes", "shapes_of"]
 
 # Sizes of a card that no tensor has, such as numbers of neighbours, may be a little larger.
 _SLACK = 1000
 
 Failure = Callable[[str], Exception]
 """Makes the error to raise of what is wrong."""
+
+
+def checked_bytes(path: Path, checksum: str, failure: Failure) -> bytes:
+    """Return what a file of weights holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    checksum
+        Its SHA-256; not looked at if it is empty.
+    failure
+        Makes the error, with the file's name in its text.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise failure(f"{path}: cannot be read ({problem.strerror}); is it a model?") from None
+    if checksum and hashlib.sha256(data).hexdigest() != checksum:
+        raise failure(f"{path}: damaged (its checksum is not the card's); copy it again")
+    return data
 
 
 def shapes_of(data: bytes, failure: Failure) -> dict[str, tuple[int, ...]]:

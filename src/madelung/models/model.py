@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from madelung.common.errors import CrystalError, CrystalWarning, ModelError
 from madelung.common.outputs import whole_file
-from madelung.common.weights import require_finite, require_room, require_shapes, shapes_of
+from madelung.common.weights import (
+    checked_bytes,
+    require_finite,
+    require_room,
+    require_shapes,
+    shapes_of,
+)
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.arguments import each_as_crystal
 from madelung.inputs.build import NetworkInput, build_input
@@ -108,7 +114,7 @@ class CrystalModel:
         place = Path(folder)
         card = read_card(place)
         path = place / WEIGHTS_FILE
-        data = _checked_bytes(path, card.weights_sha256)
+        data = checked_bytes(path, card.weights_sha256, ModelError)
         _require_fit(card, data, path)
         model = cls.from_card(card, target)
         model._take_weights(data, path)
@@ -325,17 +331,6 @@ class CrystalModel:
                 module.load_state_dict(own)
             except RuntimeError as problem:
                 raise ModelError(f"{path}: does not fit the card: {problem}") from None
-
-
-def _checked_bytes(path: Path, checksum: str) -> bytes:
-    """Read a file whose checksum is known, unless it is empty."""
-    try:
-        data = path.read_bytes()
-    except OSError as problem:
-        raise ModelError(f"{path}: cannot be read ({problem.strerror}); is it a model?") from None
-    if checksum and hashlib.sha256(data).hexdigest() != checksum:
-        raise ModelError(f"{path}: damaged (its checksum is not the card's); copy it again")
-    return data
 
 
 def _require_fit(card: ModelCard, data: bytes, path: Path) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import PhononError
-from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
-from madelung.phonons.harmonic_crystal import HarmonicCrystal
+from madelung.phonons.harmonic_crystal import HarmonicCrystal, signed_roots
 from madelung.phonons.mesh import mesh_points
 from madelung.phonons.polar import PolarCrystal
 
@@ -241,7 +240,7 @@ def density_of_states(
     """
     points, weights = mesh_points(phonons.crystal, length)
     squares, modes = np.linalg.eigh(phonons.harmonic.matrices_of_cells(points))
-    found = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
+    found = signed_roots(squares)
     margin = _REACH * smearing
     grid = np.arange(found.min() - margin, found.max() + margin, smearing / 3.0)
     shares = (modes.real**2 + modes.imag**2).reshape(len(points), -1, 3, found.shape[1]).sum(2)

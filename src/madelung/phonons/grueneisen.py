@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from madelung.common.errors import PhononError
-from madelung.common.units import TERAHERTZ
+from madelung.phonons.harmonic_crystal import signed_roots
 from madelung.phonons.prediction import Phonons
 from madelung.phonons.thermodynamics import SOFTEST_MODE
 
@@ -45,7 +45,7 @@ def mode_grueneisen(
     squares, modes = np.linalg.eigh(middle.harmonic.dynamical_matrices(points))
     change = large.harmonic.dynamical_matrices(points) - small.harmonic.dynamical_matrices(points)
     change = modes.conj().swapaxes(1, 2) @ change @ modes
-    frequencies = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
+    frequencies = signed_roots(squares)
     slopes = np.array(
         [_slopes(own, moved) for own, moved in zip(frequencies, change, strict=True)]
     ) / (volumes[2] - volumes[0])

@@ -16,7 +16,7 @@ from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.sums.dipoles import dipole_tensors
 
-__all__ = ["HarmonicCrystal", "frequencies_of"]
+__all__ = ["HarmonicCrystal", "frequencies_of", "signed_roots"]
 
 Complex = NDArray[np.complex128]
 # Error of sums of dipoles that is allowed, in eV/(e Å)².
@@ -205,6 +205,11 @@ def frequencies_of(dynamical: Complex) -> NDArray[np.float64]:
 
     Imaginary frequencies are stated as negative ones.
     """
-    squares = np.linalg.eigvalsh(dynamical)
-    frequencies: NDArray[np.float64] = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
-    return frequencies
+    squares: NDArray[np.float64] = np.linalg.eigvalsh(dynamical)
+    return signed_roots(squares)
+
+
+def signed_roots(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return frequencies in THz of squared ones in eV/(Å² u); negative ones of negative squares."""
+    roots: NDArray[np.float64] = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
+    return roots

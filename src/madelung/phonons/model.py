@@ -16,7 +16,13 @@ from torch import Tensor, nn
 
 from madelung.common.errors import ModelError, PhononError
 from madelung.common.outputs import whole_file
-from madelung.common.weights import require_finite, require_room, require_shapes, shapes_of
+from madelung.common.weights import (
+    checked_bytes,
+    require_finite,
+    require_room,
+    require_shapes,
+    shapes_of,
+)
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS, covalent_radii
 from madelung.crystals.primitive import primitive_crystal
@@ -75,7 +81,7 @@ class PhononModel:
         place = Path(folder)
         card = read_phonon_card(place)
         path = place / _WEIGHTS_FILE
-        data = _checked_bytes(path, card.weights_sha256)
+        data = checked_bytes(path, card.weights_sha256, ModelError)
         _require_fit(card, data, path)
         model = cls.from_card(card)
         model._take_weights(data, path)
@@ -227,17 +233,6 @@ def _with_sum_rule(
     corrected = matrices.copy()
     corrected[own] -= sums[first[own]]
     return corrected
-
-
-def _checked_bytes(path: Path, checksum: str) -> bytes:
-    """Read a file whose checksum is known."""
-    try:
-        data = path.read_bytes()
-    except OSError as problem:
-        raise ModelError(f"{path}: cannot be read ({problem.strerror}); is it a model?") from None
-    if hashlib.sha256(data).hexdigest() != checksum:
-        raise ModelError(f"{path}: damaged (its checksum is not the card's); copy it again")
-    return data
 
 
 def _require_fit(card: PhononCard, data: bytes, path: Path) -> None:

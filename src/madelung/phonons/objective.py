@@ -21,6 +21,7 @@ from madelung.models.harmonic import (
     screened_charges,
 )
 from madelung.phonons.examples import PhononExample, joined_graph
+from madelung.phonons.harmonic_crystal import signed_roots
 from madelung.phonons.thermodynamics import thermodynamics
 
 __all__ = ["PhononErrors", "network_matrices", "phonon_errors", "phonon_loss"]
@@ -145,7 +146,7 @@ def phonon_errors(
     found: NDArray[np.float64], example: PhononExample, born: float = float("nan")
 ) -> PhononErrors:
     """Compare (K, 3n) eigenvalues in eV/(Å² u), ascending, with those of the reference."""
-    own, reference = (_signed_roots(one) for one in (found, example.squares.double().numpy()))
+    own, reference = (signed_roots(one) for one in (found, example.squares.double().numpy()))
     weights = np.repeat(example.weights.numpy().astype(np.float64)[:, None], own.shape[1], 1)
     # Gamma is the first wave vector.
     weights[0, np.argsort(np.abs(reference[0]))[:_ACOUSTIC]] = 0.0
@@ -165,8 +166,3 @@ def phonon_errors(
         was_stable=bool(reference.min() > _STABLE),
         born=born,
     )
-
-
-def _signed_roots(squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    roots: NDArray[np.float64] = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
-    return roots

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from madelung.common.errors import PhononError
-from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.phonons.bands import BandPath, Bands, DensityOfStates, bands, density_of_states
 from madelung.phonons.calculator import HarmonicCalculator
 from madelung.phonons.calibration import Calibration
 from madelung.phonons.force_constants import phonopy_of
-from madelung.phonons.harmonic_crystal import HarmonicCrystal
+from madelung.phonons.harmonic_crystal import HarmonicCrystal, signed_roots
 from madelung.phonons.mesh import DEFAULT_LENGTH, mesh_points
 from madelung.phonons.spread import edge_spread, mode_spreads, thermal_spreads
 from madelung.phonons.thermodynamics import Thermodynamics, thermodynamics
@@ -187,7 +186,7 @@ class Phonons:
         for member in self.members:
             moved = member.matrices_of_cells(points, waves) @ modes
             shifts.append(np.einsum("qia,qia->qa", modes.conj(), moved).real)
-        return _roots(squares), _roots(np.array(shifts))
+        return signed_roots(squares), signed_roots(np.array(shifts))
 
     def supercell(self, multiples: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Return a supercell as it is given, or one of at least 12 Å in each direction."""
@@ -360,11 +359,6 @@ class Phonons:
 def _mean(values: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
     known = [value for value in values if value is not None]
     return np.mean(known, axis=0) if len(known) == len(values) else None
-
-
-def _roots(squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    roots: NDArray[np.float64] = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
-    return roots
 
 
 def _lowest_optical(frequencies: NDArray[np.float64]) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import PhononError
-from madelung.common.units import TERAHERTZ
 from madelung.crystals.crystal import Crystal
 from madelung.phonons.force_constants import (
     harmonic_of_phonopy,
@@ -16,6 +15,7 @@ from madelung.phonons.force_constants import (
     symmetric_force_constants,
 )
 from madelung.phonons.force_sets import ForceSets
+from madelung.phonons.harmonic_crystal import signed_roots
 from madelung.phonons.wave_vectors import (
     commensurate_steps,
     irreducible_points,
@@ -71,10 +71,7 @@ class ReferenceModes:
     @property
     def frequencies(self) -> NDArray[np.float64]:
         """(K, 3n) in THz; those of unstable modes are negative."""
-        frequencies: NDArray[np.float64] = (
-            TERAHERTZ * np.sign(self.squares) * np.sqrt(np.abs(self.squares))
-        )
-        return frequencies
+        return signed_roots(self.squares)
 
 
 def is_sound(modes: ReferenceModes) -> bool:
