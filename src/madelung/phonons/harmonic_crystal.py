@@ -205,11 +205,10 @@ def frequencies_of(dynamical: Complex) -> NDArray[np.float64]:
 
     Imaginary frequencies are stated as negative ones.
     """
-    squares: NDArray[np.float64] = np.linalg.eigvalsh(dynamical)
-    return signed_roots(squares)
+    return signed_roots(np.linalg.eigvalsh(dynamical))
 
 
-def signed_roots(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+def signed_roots(squares: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return frequencies in THz of squared ones in eV/(Å² u); negative ones of negative squares."""
     roots: NDArray[np.float64] = TERAHERTZ * np.sign(squares) * np.sqrt(np.abs(squares))
     return roots
