@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,32 @@ def test_what_is_taken_for_a_leftover_before_it_is_locked_is_made_again(
     os.close(handle)
     remove_leftovers(tmp_path, "*")
     assert not path.exists()
+
+
+def test_what_is_removed_while_its_lock_is_waited_for_is_made_again(tmp_path: Path) -> None:
+    """A remover holds the lock already, and takes the file away before it lets go."""
+    names = iter(["first", "second"])
+    removers: list[threading.Thread] = []
+
+    def remove(path: Path, handle: int) -> None:
+        time.sleep(0.2)
+        path.unlink()
+        os.close(handle)
+
+    def make() -> str:
+        path = tmp_path / next(names)
+        path.touch()
+        if path.name == "first":
+            handle = os.open(path, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            removers.append(threading.Thread(target=remove, args=(path, handle)))
+            removers[0].start()
+        return str(path)
+
+    handle, path = held_temporary(make)
+    removers[0].join()
+    os.close(handle)
+    assert path.name == "second" and path.exists()
 
 
 def test_threads_that_write_a_file_at_once_all_finish(tmp_path: Path) -> None:
