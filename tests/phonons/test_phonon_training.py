@@ -18,6 +18,7 @@ from madelung.common.interruption import JobInterrupted
 from madelung.learning.checkpoints import Progress
 from madelung.models.harmonic import HarmonicNetwork
 from madelung.models.harmonic_settings import HarmonicSettings
+from madelung.models.normalisation import WeightedBatchNorm
 from madelung.phonons.calibration import Calibration, fitted_widening
 from madelung.phonons.compositions import drawn_compositions, reduced_composition
 from madelung.phonons.course import PhononCourse
@@ -101,6 +102,20 @@ def test_it_learns(learnable: list[PhononExample]) -> None:
     after = mean_errors(errors_of_examples(run.run(), learnable))
     assert after["frequency"] < 0.1 * before["frequency"]
     assert after["frequency"] < 0.3
+
+
+def test_statistics_follow_the_batches_in_the_first_part_only(
+    learnable: list[PhononExample],
+) -> None:
+    course = COURSE.model_copy(update={"epochs": 4, "statistics_share": 0.5, "batch_size": 4})
+    run = PhononTraining(network(), learnable[:4], learnable[4:], course)
+    run.run()
+    counts = {
+        int(module.num_batches_tracked)
+        for module in run.network.modules()
+        if isinstance(module, WeightedBatchNorm)
+    }
+    assert counts == {2}
 
 
 class Stop:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["WeightedBatchNorm", "unchanged_statistics"]
+__all__ = ["WeightedBatchNorm", "fix_statistics", "unchanged_statistics"]
 
 
 _MOMENTUM = 0.1
@@ -83,6 +83,13 @@ class _WeightedNorm(torch.autograd.Function):
         through_mean = torch.addcmul(shift_gradient, centred, inverse * gain_gradient)
         rows = (gradient - shares[:, None] * through_mean) * (inverse * gain)
         return rows.to(kind), None, gain_gradient, shift_gradient, None
+
+
+def fix_statistics(network: nn.Module) -> None:
+    """Let a network in training normalise by its running statistics, and not change them."""
+    for module in network.modules():
+        if isinstance(module, WeightedBatchNorm):
+            module.eval()
 
 
 @contextmanager

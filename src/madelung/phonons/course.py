@@ -19,6 +19,13 @@ class PhononCourse(BaseModel):
         0.1, gt=0.0, lt=1.0, description="Part of the course in which the rate rises."
     )
     weight_decay: float = Field(1e-4, ge=0.0, description="Decoupled weight decay.")
+    statistics_share: float = Field(
+        0.1,
+        ge=0.0,
+        le=1.0,
+        description="Part of the course in which the statistics of normalisation follow the "
+        "batches; then they are fixed, as those of few crystals are noise.",
+    )
     gradient_clip: float = Field(5.0, gt=0.0, description="Largest norm of a gradient.")
     average_decay: float = Field(
         0.999, ge=0.0, lt=1.0, description="Decay of the moving average of the weights (EMA)."

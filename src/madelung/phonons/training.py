@@ -24,6 +24,7 @@ from madelung.models.harmonic import (
     electric_response,
 )
 from madelung.models.harmonic_settings import HarmonicSettings
+from madelung.models.normalisation import fix_statistics
 from madelung.phonons.course import PhononCourse
 from madelung.phonons.examples import PhononExample, joined_graph
 from madelung.phonons.objective import (
@@ -102,6 +103,8 @@ class PhononTraining:
 
     def _epoch(self, interruption: Interruption) -> None:
         self.network.train()
+        if self.loop.progress.epoch >= self.course.statistics_share * self.course.epochs:
+            fix_statistics(self.network)
         for group in self.loop.groups_left():
             self.loop.begin_step()
             members = [self.training[index] for index in group]

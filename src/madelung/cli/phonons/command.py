@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from madelung.cli.phonons import crystals, references, training
+from madelung.cli.phonons import crystals, expansion, references, training
 
 __all__ = ["app"]
 
@@ -48,5 +48,6 @@ app = typer.Typer(
 app.command(_DEFAULT, help=crystals.HELP, no_args_is_help=True)(crystals.phonons)
 app.command("compare", help=references.COMPARE_HELP, no_args_is_help=True)(references.compare)
 app.command("fit", help=references.FIT_HELP, no_args_is_help=True)(references.fit)
+app.command("expansion", help=expansion.HELP, no_args_is_help=True)(expansion.expansion)
 app.command("train", help=training.TRAIN_HELP, no_args_is_help=True)(training.train)
 app.command("evaluate", help=training.EVALUATE_HELP, no_args_is_help=True)(training.evaluate)

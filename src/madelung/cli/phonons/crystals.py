@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from madelung.crystals.crystal import Crystal
     from madelung.phonons.prediction import Phonons
 
-__all__ = ["HELP", "Supercell", "phonons"]
+__all__ = ["HELP", "Supercell", "Temperatures", "phonons", "temperature_range"]
 
 HELP = """
 Say of crystals whether they are stable, and what their phonons are worth at 300 K.
@@ -46,6 +46,10 @@ Supercell = Annotated[
         show_default="chosen by length",
     ),
 ]
+Temperatures = Annotated[
+    str | None,
+    typer.Option(metavar="FIRST:LAST:STEP", help="Thermodynamics at these temperatures in K."),
+]
 
 
 def phonons(
@@ -59,10 +63,7 @@ def phonons(
         bool,
         typer.Option("--nac", help="With the Born charges of an insulator (LO-TO splitting)."),
     ] = False,
-    temperatures: Annotated[
-        str | None,
-        typer.Option(metavar="FIRST:LAST:STEP", help="Thermodynamics at these temperatures in K."),
-    ] = None,
+    temperatures: Temperatures = None,
     supercell: Supercell = None,
     write: Annotated[
         str | None,
@@ -87,7 +88,7 @@ def phonons(
     details = bands or dos or nac or temperatures is not None or write is not None
     if details and (out is None or out.suffix != ""):
         raise typer.BadParameter("name a folder for pictures and files", param_hint="--out")
-    degrees = None if temperatures is None else _temperatures(temperatures)
+    degrees = None if temperatures is None else temperature_range(temperatures)
     examples = example_paths(files)
     given = {str(path): name for name, path in examples.items()}
     paths = find_sources(examples.get(file, file) for file in files)
@@ -175,8 +176,8 @@ def _write(
         write_phonopy(found.harmonic, folder, found.supercell(multiples), write.split(","))
 
 
-def _temperatures(text: str) -> list[float]:
-    """Numbers of FIRST:LAST:STEP, or one number."""
+def temperature_range(text: str) -> list[float]:
+    """Return the numbers of FIRST:LAST:STEP, or one number."""
     import numpy as np
 
     try:
