@@ -161,6 +161,7 @@ from .phonons.force_sets import ForceSets as ForceSets
 from .phonons.force_constants import force_constants_of as force_constants_of
 from .phonons.shards import read_shard as read_shard
 from .phonons.files import read_phonopy as read_phonopy
+from .phonons.displaced_frames import read_displaced_frames as read_displaced_frames
 from .phonons.files import write_phonopy as write_phonopy
 from .phonons.plots import plot_bands as plot_bands
 from .models.harmonic_settings import HarmonicSettings as HarmonicSettings

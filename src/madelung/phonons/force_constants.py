@@ -80,6 +80,8 @@ def symmetric_force_constants(phonon: Any, source: str) -> float:
     """
     is_random = "first_atoms" not in (phonon.dataset or {})
     try:
+        if is_random:
+            _require_enough(phonon, source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             phonon.produce_force_constants(
@@ -92,6 +94,20 @@ def symmetric_force_constants(phonon: Any, source: str) -> float:
     except (RuntimeError, ValueError, IndexError, KeyError, np.linalg.LinAlgError) as error:
         raise PhononError(f"{source}: phonopy finds no force constants ({error})") from error
     return float(np.abs(phonon.force_constants - before).max())
+
+
+def _require_enough(phonon: Any, source: str) -> None:
+    """Refuse fewer displaced supercells than leave one answer: least squares would choose one."""
+    from phonopy.interface.symfc import SymfcFCSolver
+
+    solver = SymfcFCSolver(phonon.supercell, symmetry=phonon.symmetry)
+    needed = solver.estimate_numbers_of_supercells(orders=[2])[2]
+    given = len(phonon.dataset["displacements"])
+    if given < needed:
+        raise PhononError(
+            f"{source}: {given} displaced supercells do not determine the force constants; at "
+            f"least {needed} are needed"
+        )
 
 
 def harmonic_of_phonopy(phonon: Any, source: str | None = None) -> HarmonicCrystal:
@@ -292,6 +308,8 @@ def empty_phonopy(
         with warnings.catch_warnings():
             # A supercell with less symmetry than the crystal is nothing to worry about.
             warnings.filterwarnings("ignore", "Warning: Point group symmetries")
+            # The primitive cell that it finds where "auto" asks for it.
+            warnings.filterwarnings("ignore", "primitive_matrix defaulted")
             return Phonopy(unit, supercell_matrix, primitive_matrix=primitive_matrix, log_level=0)
     except (RuntimeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
         where = crystal.source or crystal.formula

@@ -29,13 +29,17 @@ Make force constants of displacements and forces, and say what they are worth.
 
   madelung phonons fit phonopy_params.yaml --out fitted
 
+  madelung phonons fit displaced.extxyz --unit-cell POSCAR --out fitted
+
   madelung phonons fit FORCE_SETS --unit-cell POSCAR --supercell 2 2 2 --born BORN --out fitted
 """
 
 Reference = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="phonopy_params.yaml, phonopy.yaml, FORCE_SETS or FORCE_CONSTANTS."
+        metavar="FILE",
+        help="phonopy_params.yaml, phonopy.yaml, FORCE_SETS, FORCE_CONSTANTS, or extxyz frames "
+        "of displaced supercells with forces.",
     ),
 ]
 Cell = Annotated[
@@ -57,13 +61,13 @@ def compare(
     model: options.ModelName = "phonons",
     as_json: options.AsJson = False,
 ) -> None:
+    from madelung.phonons.calculated import read_calculated
     from madelung.phonons.comparison import compared
-    from madelung.phonons.files import read_phonopy
     from madelung.phonons.loading import load_phonon_model
     from madelung.phonons.prediction import Phonons
     from madelung.phonons.report import write_bands
 
-    true = Phonons(read_phonopy(reference, unit_cell=cell, supercell=supercell))
+    true = Phonons(read_calculated(reference, unit_cell=cell, supercell=supercell))
     found = load_phonon_model(model).predict(true.crystal)
     errors = compared(found, true)
     write_bands(found, out, reference=true, title=true.crystal.formula)
@@ -83,11 +87,11 @@ def fit(
     born: Born = None,
     as_json: options.AsJson = False,
 ) -> None:
-    from madelung.phonons.files import read_phonopy
+    from madelung.phonons.calculated import read_calculated
     from madelung.phonons.prediction import Phonons
     from madelung.phonons.report import summary_line, summary_row, write_bands
 
-    harmonic = read_phonopy(reference, unit_cell=cell, supercell=supercell, born=born)
+    harmonic = read_calculated(reference, unit_cell=cell, supercell=supercell, born=born)
     found = Phonons(harmonic)
     row = summary_row(str(reference), found.crystal.formula, found)
     write_bands(found, out, dipoles=harmonic.born is not None, title=found.crystal.formula)
