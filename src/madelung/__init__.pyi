@@ -22,6 +22,7 @@ from .common.errors import ForceFieldError as ForceFieldError
 from .common.errors import MadelungError as MadelungError
 from .common.errors import ModelError as ModelError
 from .common.errors import PhononError as PhononError
+from .common.errors import PolymorphError as PolymorphError
 from .common.errors import PotentialError as PotentialError
 from .common.errors import ToleranceWarning as ToleranceWarning
 from .common.errors import TrainingError as TrainingError
@@ -170,6 +171,17 @@ from .phonons.train import train_phonons as train_phonons
 from .phonons.evaluation import evaluate_phonons as evaluate_phonons
 from .phonons.effective import EffectivePhonons as EffectivePhonons
 from .phonons.effective import effective_phonons as effective_phonons
+
+# polymorphs
+from .polymorphs.job import rank_candidates as rank_candidates
+from .polymorphs.ranking import Ranking as Ranking
+from .polymorphs.candidates import read_candidates as read_candidates
+from .polymorphs.molecules import Molecule as Molecule
+from .polymorphs.molecules import find_molecules as find_molecules
+from .polymorphs.lattice_energies import dispersion_energy as dispersion_energy
+from .polymorphs.lattice_energies import electrostatic_energy as electrostatic_energy
+from .polymorphs.dispersion_coefficients import DispersionCoefficients as DispersionCoefficients
+from .polymorphs.pyscf_monomers import PyscfMonomers as PyscfMonomers
 
 # teaching by empirical potentials
 from .teaching.teachers import Teacher as Teacher

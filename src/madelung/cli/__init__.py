@@ -40,6 +40,10 @@ _COMMANDS = {
         "madelung.cli.phonons.command",
         "Phonons of crystals: stability, bands, thermodynamics, each with its interval.",
     ),
+    "rank": (
+        "madelung.cli.rank",
+        "Order the candidate crystals of a molecule by their stability.",
+    ),
     "teach": (
         "madelung.cli.teach",
         "Let empirical potentials label configurations, and see which of them is good where.",

@@ -11,6 +11,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "PhononError",
+    "PolymorphError",
     "PotentialError",
     "ToleranceWarning",
     "TrainingError",
@@ -51,6 +52,10 @@ class ForceFieldError(MadelungError, ValueError):
 
 class PhononError(MadelungError, ValueError):
     """Phonons that cannot be read or calculated."""
+
+
+class PolymorphError(MadelungError, ValueError):
+    """Candidate crystals, or molecules of them, that cannot be ranked."""
 
 
 class ModelError(MadelungError, ValueError):

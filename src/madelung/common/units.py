@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 
 __all__ = [
+    "BOHR",
     "BOLTZMANN_CONSTANT",
     "COULOMB_CONSTANT",
     "FREQUENCY_UNITS",
     "GAS_CONSTANT",
     "GIGAPASCAL",
+    "HARTREE",
+    "KILOJOULES_PER_MOLE",
     "MILLIELECTRONVOLTS",
     "TERAHERTZ",
 ]
@@ -40,6 +43,15 @@ BOLTZMANN_CONSTANT = _BOLTZMANN / _ELEMENTARY_CHARGE
 
 GAS_CONSTANT = _BOLTZMANN * 6.02214076e23
 """R in J/(K mol) (exact)."""
+
+BOHR = 0.529177210544
+"""Unit of length of atoms in Å (CODATA 2022)."""
+
+HARTREE = COULOMB_CONSTANT / BOHR
+"""Unit of energy of atoms in eV."""
+
+KILOJOULES_PER_MOLE = _ELEMENTARY_CHARGE * 6.02214076e20
+"""One eV for each molecule in kJ/mol (exact)."""
 
 TERAHERTZ = math.sqrt(_ELEMENTARY_CHARGE / _ATOMIC_MASS) * 1e10 / (2e12 * math.pi)
 """The square root of eV/(Å² u), an angular frequency, over 2π, in THz."""

@@ -1,0 +1,1 @@
+"""Candidate crystals of a molecule: what they consist of, their energies, and their order."""
