@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from madelung.common.errors import ModelError
 from madelung.inputs.settings import InputSettings
+from madelung.models.geometry import TrainedGeometry
 from madelung.models.settings import ARCHITECTURES, NetworkSettings
 
 __all__ = ["CARD_FILE", "CARD_FORMAT", "Consensus", "ModelCard", "TargetCard", "read_card"]
 
 CARD_FILE = "card.json"
 """Name of the file in a model's folder."""
-CARD_FORMAT = 6
+CARD_FORMAT = 7
 """Version of the format; all earlier ones stay readable."""
 
 Consensus = Literal["mean", "median"]
@@ -77,6 +78,11 @@ class ModelCard(BaseModel):
     )
     elements: dict[str, int] = Field(
         default_factory=dict, description="In how many training crystals each element occurs."
+    )
+    geometry: TrainedGeometry | None = Field(
+        None,
+        description="Distances, neighbours and volumes of the training crystals; not known of "
+        "models up to format 6.",
     )
     training: dict[str, Any] = Field(
         default_factory=dict,

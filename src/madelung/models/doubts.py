@@ -16,7 +16,7 @@ _RARE = 20
 
 
 def card_warnings(card: ModelCard, crystal: Crystal) -> Iterator[str]:
-    """Say what of a crystal was absent or rare among the training crystals.
+    """Say what of a crystal was absent, rare or otherwise among the training crystals.
 
     Parameters
     ----------
@@ -45,6 +45,8 @@ def card_warnings(card: ModelCard, crystal: Crystal) -> Iterator[str]:
             f"every crystal that the target was learnt from held {needed}, and this one does not: "
             "distrust the value"
         )
+    if card.geometry is not None:
+        yield from card.geometry.warnings(crystal)
     if card.training.get("caution"):
         yield str(card.training["caution"])
 

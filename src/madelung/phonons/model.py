@@ -23,13 +23,15 @@ from madelung.common.weights import (
     require_shapes,
     shapes_of,
 )
+from madelung.crystals.contacts import relative_volume
 from madelung.crystals.crystal import Crystal
-from madelung.crystals.elements import ELEMENT_SYMBOLS, covalent_radii
+from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.crystals.primitive import primitive_crystal
 from madelung.crystals.reading.arguments import as_crystals
 from madelung.inputs.couplings import crystal_couplings, open_placement
 from madelung.inputs.pair_functions import near_sections, pair_functions
 from madelung.inputs.pair_graph import join_pairs
+from madelung.models.geometry import central_range
 from madelung.models.harmonic import (
     ElectricResponse,
     HarmonicNetwork,
@@ -43,7 +45,7 @@ from madelung.phonons.card import PHONON_CARD_FILE, PhononCard, read_phonon_card
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.prediction import Phonons
 
-__all__ = ["PhononModel", "relative_volume", "volume_range"]
+__all__ = ["PhononModel", "volume_range"]
 
 _WEIGHTS_FILE = "weights.safetensors"
 _RARE = 20
@@ -199,12 +201,6 @@ class PhononModel:
         self.networks.float().eval()
 
 
-def relative_volume(crystal: Crystal) -> float:
-    """Return the volume of a cell over that of spheres of the covalent radii of its atoms."""
-    spheres = 4.0 / 3.0 * np.pi * (covalent_radii()[np.asarray(crystal.numbers)] ** 3).sum()
-    return float(abs(np.linalg.det(np.asarray(crystal.cell))) / spheres)
-
-
 def _screened(response: ElectricResponse) -> NDArray[np.float64]:
     charges: NDArray[np.float64] = screened_charges(response).double().numpy()
     return charges - charges.mean(axis=0)
@@ -253,5 +249,4 @@ def _require_fit(card: PhononCard, data: bytes, path: Path) -> None:
 
 def volume_range(crystals: Sequence[Crystal]) -> tuple[float, float]:
     """Return the relative volumes between which 99 % of some crystals lie."""
-    low, high = np.quantile([relative_volume(one) for one in crystals], [0.005, 0.995])
-    return float(low), float(high)
+    return central_range([relative_volume(one) for one in crystals])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from madelung.data.index import is_store
 from madelung.data.store import CrystalStore
 from madelung.models.card import ModelCard
 from madelung.models.ensemble import NetworkEnsemble
+from madelung.models.geometry import TrainedGeometry
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
 from madelung.training.batches import InputMemory
@@ -154,6 +156,7 @@ def _combined_card(models: Sequence[CrystalModel], memberships: Sequence[Members
     card.training["members"] = [note_of(model) for model in models]
     card.training |= _crystal_counts(memberships)
     card.elements = _all_elements(models)
+    card.geometry = _whole_geometry(models)
     return card
 
 
@@ -179,6 +182,12 @@ def _all_elements(models: Sequence[CrystalModel]) -> dict[str, int]:
         for element, count in model.card.elements.items():
             counts[element] = max(count, counts.get(element, 0))
     return counts
+
+
+def _whole_geometry(models: Sequence[CrystalModel]) -> TrainedGeometry | None:
+    """What holds the training crystals of all models; None if one does not say what it knows."""
+    known = [model.card.geometry for model in models if model.card.geometry is not None]
+    return reduce(TrainedGeometry.merged, known) if len(known) == len(models) else None
 
 
 def _equal_scales(models: Sequence[CrystalModel]) -> bool:

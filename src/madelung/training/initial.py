@@ -146,11 +146,13 @@ def _take_rows(value: Tensor, other: Tensor, rows: Sequence[tuple[int, int]]) ->
 def note_initial(card: ModelCard, initial: CrystalModel, name: str) -> None:
     """Write down on a card which model its training started from.
 
-    Elements are counted in the training crystals of both, since a model has seen what the model
-    before it was trained on.
+    Elements are counted, and distances and the like taken, in the training crystals of both, since
+    a model has seen what the model before it was trained on.
     """
     for element, count in initial.card.elements.items():
         card.elements[element] = card.elements.get(element, 0) + count
+    if card.geometry is not None and initial.card.geometry is not None:
+        card.geometry = card.geometry.merged(initial.card.geometry)
     card.training["initial"] = {
         "name": name,
         "card": initial.card.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +11,19 @@ from numpy.typing import NDArray
 from madelung.common.errors import CrystalError, TrainingError
 from madelung.common.units import FREQUENCY_UNITS
 from madelung.crystals.batch import CrystalBatch
+from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.crystals.layers import area_per_atom
 from madelung.data.store import CrystalStore
 from madelung.models.card import ModelCard, TargetCard
 from madelung.models.element_features import KNOWN_ELEMENTS
+from madelung.models.geometry import TrainedGeometry, learn_geometry
 from madelung.models.settings import Readout, readout_of
 from madelung.models.targets import ScaleFit, TargetScale
 from madelung.training.settings import TrainingSettings
 from madelung.training.splits import PARTS, Membership, resolve_membership
 
-__all__ = ["Preparation", "prepare"]
+__all__ = ["Preparation", "prepare", "trained_geometry"]
 
 _CHUNK = 1024
 _FEWEST_CRYSTALS = 2
@@ -83,6 +86,16 @@ def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
         card=card,
         left_out=tuple(unusable.values()),
     )
+
+
+def trained_geometry(store: CrystalStore, prepared: Preparation) -> TrainedGeometry:
+    """Distances, neighbours and volumes of the crystals that are learnt from, for the card."""
+
+    def crystals() -> Iterator[Crystal]:
+        for start in range(0, len(prepared.training), _CHUNK):
+            yield from store.batch(prepared.training[start : start + _CHUNK])
+
+    return learn_geometry(crystals())
 
 
 def _sizes(batch: CrystalBatch, readout: Readout) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ from madelung.training.denoising import Displacer
 from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import SETTINGS_FILE, TrainingLog
-from madelung.training.preparation import prepare
+from madelung.training.preparation import prepare, trained_geometry
 from madelung.training.results import TrainingResult, conclude
 from madelung.training.settings import TrainingSettings, require_same_training
 
@@ -157,6 +157,7 @@ class _Run:
         self.processes, self.quiet = processes, quiet
         self.device = processes.device
         self.prepared = prepare(dataset, settings)
+        self.prepared.card.geometry = trained_geometry(dataset, self.prepared)
         torch.manual_seed(settings.seed)
         self.model = CrystalModel.from_card(self.prepared.card)
         self.initial_weights = ""
