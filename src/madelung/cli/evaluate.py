@@ -119,7 +119,7 @@ def _print(report: EvaluationReport, out: Path | None) -> None:
         count = report.seen_crystals or errors.count
         console.print(
             f"{count} of these {errors.count} crystals were used to train the model or to choose "
-            "its best epoch.",
+            "its best epoch, or are copies of such crystals.",
             style="bold",
         )
     if out is not None:

@@ -34,6 +34,7 @@ from madelung.models.novelty import Novelty
 from madelung.models.prediction import Prediction
 from madelung.models.settings import readout_of
 from madelung.models.targets import TargetScale
+from madelung.models.training_crystals import TrainingCrystals
 
 __all__ = ["WEIGHTS_FILE", "CrystalModel", "Outputs", "Prediction"]
 
@@ -59,6 +60,12 @@ class CrystalModel:
     target
         The target that :meth:`predict` gives unless told otherwise; the first one if None.
 
+    Attributes
+    ----------
+    training_crystals : TrainingCrystals
+        What is kept of the crystals it has learnt from or was chosen by; nothing of models up to
+        format 6.
+
     Raises
     ------
     ModelError
@@ -77,6 +84,7 @@ class CrystalModel:
         self.network = network
         self.scale = scale
         self.novelty = novelty
+        self.training_crystals = TrainingCrystals.empty()
         self.target = card.targets[0].name if target is None else target
         self._column(self.target)
 
@@ -152,7 +160,7 @@ class CrystalModel:
         if self.card.stored_as == "float16":
             for name, _ in self.network.named_parameters():
                 tensors[f"network.{name}"] = tensors[f"network.{name}"].half()
-        return tensors
+        return tensors | self.training_crystals.tensors()
 
     def predict(
         self,
@@ -320,6 +328,7 @@ class CrystalModel:
         except SafetensorError as problem:
             raise ModelError(f"{path}: no safetensors file ({problem})") from None
         require_finite(tensors.items(), lambda text: ModelError(f"{path}: {text}"))
+        self.training_crystals = TrainingCrystals.from_tensors(tensors, path)
         parts = {"network": self.network, "scale": self.scale, "novelty": self.novelty}
         for part, module in parts.items():
             own = {

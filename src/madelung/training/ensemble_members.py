@@ -130,7 +130,10 @@ def _separated(model: CrystalModel, number: int) -> CrystalModel:
             target.factor_68, target.factor_90 = note["factors"][target.name]
     scale = model.network.scales[number] if len(model.network.scales) else model.scale
     assert isinstance(scale, TargetScale)
-    return CrystalModel(card, model.network.members[number], scale, model.novelty, model.target)
+    network = model.network.members[number]
+    separated = CrystalModel(card, network, scale, model.novelty, model.target)
+    separated.training_crystals = model.training_crystals
+    return separated
 
 
 def _model(source: str | os.PathLike[str]) -> CrystalModel:

@@ -24,6 +24,7 @@ from madelung.models.ensemble import NetworkEnsemble
 from madelung.models.geometry import TrainedGeometry
 from madelung.models.model import CrystalModel
 from madelung.models.novelty import Novelty
+from madelung.models.training_crystals import TrainingCrystals
 from madelung.training.batches import InputMemory
 from madelung.training.calibration import learn_novelty
 from madelung.training.ensemble_members import (
@@ -33,7 +34,7 @@ from madelung.training.ensemble_members import (
     read_members,
 )
 from madelung.training.evaluation import ModelEvaluation, TargetErrors, evaluate_members
-from madelung.training.preparation import prepare
+from madelung.training.preparation import crystals_used, prepare
 from madelung.training.results import (
     MODEL_FOLDER,
     PREDICTIONS_FILE,
@@ -128,6 +129,11 @@ def combine_models(
     network = NetworkEnsemble(members, card.consensus, scales, widening).to(device).eval()
     novelty = Novelty.empty(first.card.network.features).to(device)
     combined = CrystalModel(card, network, first.scale, novelty, first.target)
+    # Members may have started from models that knew other crystals.
+    known = (model.training_crystals for model in models)
+    combined.training_crystals = reduce(
+        TrainingCrystals.merged, known, crystals_used(store, memberships)
+    )
     if half:
         _round_to_half(combined)
     validation = held_out = evaluate_unseen(combined, store, memberships, memory=memory)

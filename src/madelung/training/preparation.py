@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,11 @@ from madelung.models.element_features import KNOWN_ELEMENTS
 from madelung.models.geometry import TrainedGeometry, learn_geometry
 from madelung.models.settings import Readout, readout_of
 from madelung.models.targets import ScaleFit, TargetScale
+from madelung.models.training_crystals import TrainingCrystals
 from madelung.training.settings import TrainingSettings
 from madelung.training.splits import PARTS, Membership, resolve_membership
 
-__all__ = ["Preparation", "prepare", "trained_geometry"]
+__all__ = ["Preparation", "crystals_used", "prepare", "trained_geometry"]
 
 _CHUNK = 1024
 _FEWEST_CRYSTALS = 2
@@ -90,12 +91,19 @@ def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
 
 def trained_geometry(store: CrystalStore, prepared: Preparation) -> TrainedGeometry:
     """Distances, neighbours and volumes of the crystals that are learnt from, for the card."""
+    return learn_geometry(_crystals(store, prepared.training))
 
-    def crystals() -> Iterator[Crystal]:
-        for start in range(0, len(prepared.training), _CHUNK):
-            yield from store.batch(prepared.training[start : start + _CHUNK])
 
-    return learn_geometry(crystals())
+def crystals_used(store: CrystalStore, memberships: Sequence[Membership]) -> TrainingCrystals:
+    """What a model keeps of the crystals that it has learnt from or was chosen by."""
+    parts = [one.members(part) for one in memberships for part in ("train", "val")]
+    return TrainingCrystals.of(_crystals(store, np.unique(np.concatenate(parts))))
+
+
+def _crystals(store: CrystalStore, rows: NDArray[np.int64]) -> Iterator[Crystal]:
+    """Go through crystals of a data set, a thousand at a time."""
+    for start in range(0, len(rows), _CHUNK):
+        yield from store.batch(rows[start : start + _CHUNK])
 
 
 def _sizes(batch: CrystalBatch, readout: Readout) -> NDArray[np.float64]:

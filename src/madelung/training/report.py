@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.errors import TrainingError
+from madelung.common.errors import CrystalError, TrainingError
 from madelung.common.outputs import json_text, whole_file
+from madelung.crystals.crystal import Crystal
 from madelung.data.store import CrystalStore
 from madelung.models.doubts import lacks_needed_elements
 from madelung.models.model import CrystalModel
@@ -55,7 +56,8 @@ class EvaluationReport:
     part
         What was measured: "train", "val", "test", or "all" crystals.
     seen_crystals
-        How many of these crystals are, by the card, training or validation crystals of the model.
+        How many of these crystals are training or validation crystals of the model, by its card
+        where the data set is the same, or copies of these in any data set.
     problems
         Why crystals of the part have no prediction, by their names; they count in no error.
     column
@@ -204,11 +206,16 @@ def _membership(
 
 
 def _seen(model: CrystalModel, store: CrystalStore, target: str, crystals: Any) -> int:
-    """Return how many crystals the model has learnt from or was chosen by.
+    """Return how many crystals the model has learnt from or was chosen by."""
+    seen = _seen_by_split(model, store, target, crystals)
+    others = [row for row in map(int, crystals) if row not in seen]
+    return len(seen) + sum(_is_copy(model, store[row].crystal) for row in others)
 
-    A card names its data set and its split, so that crystals are recognised in the same data set
-    and in a part of it that keeps its source and its splits.
-    """
+
+def _seen_by_split(
+    model: CrystalModel, store: CrystalStore, target: str, crystals: Any
+) -> set[int]:
+    """Crystals of the data set that the card names, or of a part of it, by the split it names."""
     training = model.card.training
     # A sample of a data set says so after a comma.
     source = store.info.source.split(",")[0]
@@ -217,10 +224,18 @@ def _seen(model: CrystalModel, store: CrystalStore, target: str, crystals: Any) 
     )
     split = training.get("splits", {}).get(target)
     if not same or split not in store.split_names:
-        return 0
+        return set()
     labels = np.asarray(store.split(split))
-    seen = [row for row in crystals if labels[row] in ("train", "val")]
-    return sum(not lacks_needed_elements(model.card, store[int(row)].crystal) for row in seen)
+    seen = [int(row) for row in crystals if labels[row] in ("train", "val")]
+    return {row for row in seen if not lacks_needed_elements(model.card, store[row].crystal)}
+
+
+def _is_copy(model: CrystalModel, crystal: Crystal) -> bool:
+    """Whether a crystal of any data set is one that the model keeps a note of."""
+    try:
+        return model.training_crystals.holds(crystal)
+    except CrystalError:
+        return False
 
 
 def _report(

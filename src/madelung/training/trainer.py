@@ -23,13 +23,14 @@ from madelung.learning.objective import parameter_groups, scale_loss, value_loss
 from madelung.learning.processes import Processes
 from madelung.models.model import CrystalModel
 from madelung.models.settings import readout_of
+from madelung.models.training_crystals import TrainingCrystals
 from madelung.training.auxiliary_objectives import AuxiliaryObjectives
 from madelung.training.batches import Batch, BatchMaker, InputMemory
 from madelung.training.denoising import Displacer
 from madelung.training.evaluation import ModelEvaluation, evaluate_members
 from madelung.training.initial import adopt_settings, load_initial, note_initial, start_from
 from madelung.training.logs import SETTINGS_FILE, TrainingLog
-from madelung.training.preparation import prepare, trained_geometry
+from madelung.training.preparation import crystals_used, prepare, trained_geometry
 from madelung.training.results import TrainingResult, conclude
 from madelung.training.settings import TrainingSettings, require_same_training
 
@@ -160,6 +161,7 @@ class _Run:
         self.prepared.card.geometry = trained_geometry(dataset, self.prepared)
         torch.manual_seed(settings.seed)
         self.model = CrystalModel.from_card(self.prepared.card)
+        self.initial = initial
         self.initial_weights = ""
         if initial is not None:
             targets = self.prepared.membership.targets
@@ -206,6 +208,8 @@ class _Run:
             if self.processes.any(interruption.requested):
                 interruption.stop(self.folder)
         self.network.load_state_dict(self.loop.best)
+        if self.processes.is_first:
+            self.model.training_crystals = self._crystals_used()
         return conclude(
             self.model,
             self.prepared,
@@ -299,6 +303,10 @@ class _Run:
             self.processes,
             memory=self.memory,
         )
+
+    def _crystals_used(self) -> TrainingCrystals:
+        own = crystals_used(self.dataset, [self.prepared.membership])
+        return own if self.initial is None else own.merged(self.initial.training_crystals)
 
     def _identity(self) -> dict[str, Any]:
         return {
