@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,75 @@ def test_csv_has_a_row_for_each_pair(tmp_path: Path) -> None:
     expected = md.complete_sums(md.example("CsCl"), md.London())
     assert float(rows[1]["london"]) == pytest.approx(expected.values[0, 0, 1], abs=2e-8)
     assert float(rows[1]["london certificate"]) <= 1e-8
+
+
+def _all_of_csv(rows: list[dict[str, str]], count: int) -> dict[str, Any]:
+    """What the JSON of a crystal holds, put together from its rows of CSV."""
+    first = rows[0]
+    names = [name.removesuffix(" unit") for name in first if name.endswith(" unit")]
+    square = {name: np.zeros((count, count)) for name in [*names, "distance"]}
+    sites: dict[str, list[Any]] = {name: [None] * count for name in ("charge", "site_potential")}
+    species = [""] * count
+    for row in rows:
+        i, j = int(row["i"]), int(row["j"])
+        species[i], species[j] = row["species_i"], row["species_j"]
+        for name, table in square.items():
+            table[i, j] = table[j, i] = float(row[name])
+        for name, column in sites.items():
+            for place, end in ((i, "i"), (j, "j")):
+                text = row[f"{name}_{end}"]
+                column[place] = float(text) if text else None
+    return {
+        "file": first["file"],
+        "record": first["record"],
+        "formula": first["formula"],
+        "species": species,
+        "volume": float(first["volume"]),
+        "potentials": names,
+        "units": [first[f"{name} unit"] for name in names],
+        "values": [square[name].tolist() for name in names],
+        "certificate": [float(first[f"{name} certificate"]) for name in names],
+        "reached": [first[f"{name} reached"] == "True" for name in names],
+        "distances": square["distance"].tolist(),
+        "warnings": first["warnings"].split("; ") if first["warnings"] else [],
+        "charges": sites["charge"],
+        "site_potentials": sites["site_potential"],
+    }
+
+
+def test_csv_has_all_that_json_has(tmp_path: Path) -> None:
+    """Everything of the JSON is made again from the rows, bad files and warnings included."""
+    doubled = tmp_path / "doubled.vasp"
+    lines = ["CsCl", "1.0", "4.123 0 0", "0 4.123 0", "0 0 4.123", "Cs Cl", "2 1", "Direct"]
+    doubled.write_text(
+        "\n".join([*lines, "0 0 0", "1 0 0", "0.5 0.5 0.5"]) + "\n", encoding="utf-8"
+    )
+    bad = tmp_path / "bad.vasp"
+    bad.write_text("nothing\n", encoding="utf-8")
+    words = ["sums", "example:CsCl", doubled, bad]
+    objects = json.loads(invoke(*words, "--json"))
+    rows = list(csv.DictReader(invoke(*words, "--csv").splitlines()))
+    assert len(objects) == 3 and "error" in objects[2] and objects[1]["warnings"]
+    by_file = {
+        item["file"]: [row for row in rows if row["file"] == item["file"]] for item in objects
+    }
+    for item in objects[:2]:
+        found = _all_of_csv(by_file[item["file"]], len(item["species"]))
+        for name, value in found.items():
+            if name not in item:
+                assert set(value) == {None}
+            elif name in ("values", "distances", "certificate", "charges", "site_potentials"):
+                assert np.allclose(value, item[name], rtol=1e-15, atol=0.0), name
+            else:
+                assert value == item[name], name
+        for name in set(item) - set(found):
+            text = by_file[item["file"]][0][name]
+            assert float(text) == item[name] if item[name] is not None else text == "", name
+    (error,) = by_file[str(bad)]
+    assert error["error"] == objects[2]["error"] and error["i"] == ""
+    assert float(by_file["example:CsCl"][0]["madelung_constant"]) == pytest.approx(
+        1.76267477, abs=1e-7
+    )
 
 
 def test_charges() -> None:

@@ -15,8 +15,9 @@ from madelung.calculations.relax import relax
 from madelung.common.axes import write_numbers
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import in_style, new_figure, save_figure, subscripts
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
 from madelung.common.progress import watched
+from madelung.common.tables import write_rows
 from madelung.common.units import GIGAPASCAL
 from madelung.crystals.crystal import Crystal
 

@@ -14,8 +14,9 @@ from madelung.calculations.preparation import prepare_atoms
 from madelung.calculations.relax import relax
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import BLUE, ORANGE, in_style, new_figure, save_figure, subscripts
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
 from madelung.common.progress import watched
+from madelung.common.tables import write_rows
 from madelung.common.units import GIGAPASCAL
 
 if TYPE_CHECKING:

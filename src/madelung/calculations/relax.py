@@ -16,8 +16,9 @@ from madelung.calculations.writing import write_structure
 from madelung.common.axes import integer_ticks, log_scale, twin_axes
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import BLUE, ORANGE, in_style, new_figure, save_figure, subscripts
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
 from madelung.common.progress import watched
+from madelung.common.tables import write_rows
 from madelung.common.units import GIGAPASCAL, MILLIELECTRONVOLTS
 from madelung.crystals.crystal import Crystal
 

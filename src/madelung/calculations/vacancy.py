@@ -14,7 +14,8 @@ from madelung.calculations.relax import RelaxationResult, relax
 from madelung.calculations.writing import write_structure
 from madelung.common.errors import ForceFieldError
 from madelung.common.figures import in_style, save_figure, subscripts
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
+from madelung.common.tables import write_rows
 from madelung.crystals.crystal import Crystal
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from madelung.cli import options
 from madelung.cli.options import single_command
 from madelung.common.outputs import json_text
+from madelung.common.tables import TableWriter
 from madelung.common.text import shown
 from madelung.models.shipped import DEFAULT_MODEL
 
@@ -100,7 +100,7 @@ class _PredictionOutput:
     def __init__(self, form: str, stream: TextIO, given: dict[str, str]) -> None:
         self._form, self._stream, self._given = form, stream, given
         self._separator = "[\n"
-        self._rows = csv.writer(stream)
+        self._rows = TableWriter(stream)
         self._problems: list[str] = []
         self._done = 0
         if form == "csv":

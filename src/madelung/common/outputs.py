@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import glob
 import json
@@ -11,7 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ __all__ = [
     "require_replaceable",
     "whole_file",
     "write_json",
-    "write_rows",
 ]
 
 
@@ -215,11 +213,3 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     with whole_file(path) as temporary:
         text = json_text(value, indent=2, ensure_ascii=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file with the keys of the first row as its head."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

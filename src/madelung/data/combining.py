@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from madelung.common.errors import DatasetError
 from madelung.common.progress import counted
+from madelung.common.tables import TableWriter
 from madelung.common.text import plain_stem
 from madelung.common.version import __version__
 from madelung.data.dataset import open_dataset
@@ -287,7 +287,7 @@ def _origin(parts: Sequence[Part], held_out: Sequence[HeldOut], matches: str) ->
 def _write_matches(path: Path, rows: Sequence[_Row]) -> str:
     """Write the table of matches and return its checksum."""
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow(("id", "matched_id", "held_out_set", "formula", "note"))
         writer.writerows(rows)
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,7 +11,6 @@ What only the submitter knows (authors, references, addresses) is left empty.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import io
@@ -26,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import TableWriter
 from madelung.common.version import __version__
 
 __all__ = ["FoldPredictions", "write_jarvis_submission", "write_matbench_submission"]
@@ -192,7 +192,7 @@ def write_jarvis_submission(
     """
     name = f"AI-SinglePropertyPrediction-{target}-dft_3d-test-mae.csv"
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = TableWriter(text)
     writer.writerow(["id", "prediction"])
     for crystal, value in zip(predictions.ids, predictions.predictions, strict=True):
         writer.writerow([crystal, f"{value:.8g}"])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import TableWriter, cell_text
 from madelung.data.store import CrystalStore
 from madelung.leaderboards.submissions import (
     FoldPredictions,
@@ -93,7 +94,7 @@ def read_fold(folder: Path, fold: int, identity: dict[str, Any]) -> FoldResult |
     numbers = {name: np.array([float(row[name]) for row in rows]) for name in _COLUMNS[2:]}
     predictions = FoldPredictions(
         fold=fold,
-        ids=[row["id"] for row in rows],
+        ids=[cell_text(row["id"]) for row in rows],
         truths=numbers["target"],
         predictions=numbers["prediction"],
         uncertainties=numbers["uncertainty"],
@@ -219,7 +220,7 @@ def _write_submission(
 def _write_predictions(path: Path, folds: Sequence[FoldPredictions]) -> None:
     """One row for each crystal; ``target`` is the true value."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
+        writer = TableWriter(stream)
         writer.writerow(_COLUMNS)
         for fold in folds:
             for name, *numbers in zip(

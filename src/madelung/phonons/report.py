@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from madelung.common.figures import save_figure
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
+from madelung.common.tables import write_rows
 from madelung.phonons.bands import BandPath, Bands, bands, density_of_states
 from madelung.phonons.calibration import Calibration
 from madelung.phonons.evaluation import Evaluation

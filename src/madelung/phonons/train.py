@@ -13,8 +13,9 @@ import torch
 from madelung.common.errors import PhononError, TrainingError
 from madelung.common.interruption import Interruption
 from madelung.common.locks import alone_in_folder
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
 from madelung.common.progress import Advance, watched
+from madelung.common.tables import write_rows
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
 from madelung.models.harmonic import HarmonicNetwork

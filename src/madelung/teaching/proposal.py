@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
-from madelung.common.outputs import whole_file, write_rows
+from madelung.common.outputs import whole_file
 from madelung.common.progress import counted
+from madelung.common.tables import write_rows
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.interface import ForceField
 from madelung.forcefields.reference.configurations import Configuration

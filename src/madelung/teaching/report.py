@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from madelung.common.figures import save_figure
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import counted
+from madelung.common.tables import TableWriter
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.choice import NONE, THRESHOLD, UNKNOWN, Choice, choose_teachers
@@ -177,7 +177,7 @@ def _text(value: float) -> str:
 
 def _write_table(path: Path, fields: Sequence[str], rows: Sequence[Any]) -> None:
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow(fields)
         writer.writerows([row[name] for name in fields] if isinstance(row, dict) else row
                          for row in rows)  # fmt: skip

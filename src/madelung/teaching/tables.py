@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.tables import cell_text
 from madelung.common.text import open_text
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.labels import LARGEST_DEVIATION, TeacherLabels, compositions_of
@@ -95,7 +96,7 @@ def _id(row: dict[str, Any], path: Path, line: int) -> str:
     if None in row or None in row.values():
         raise ForceFieldError(f"{path}, line {line}: more or fewer values than columns")
     try:
-        return f"{row['set']}-{int(row['i']):06d}"
+        return f"{cell_text(row['set'])}-{int(row['i']):06d}"
     except ValueError:
         raise ForceFieldError(f"{path}, line {line}: {row['i']!r} is no frame's number") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import write_rows
 from madelung.learning.checkpoints import Progress
 from madelung.training.preparation import Preparation
 from madelung.training.settings import TrainingSettings
@@ -84,13 +84,7 @@ class TrainingLog:
         self._rows.append(row)
         if not self._speaks:
             return
-        with (
-            whole_file(self._folder / HISTORY_FILE) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as stream,
-        ):
-            writer = csv.DictWriter(stream, list(row))
-            writer.writeheader()
-            writer.writerows(self._rows)
+        write_rows(self._folder / HISTORY_FILE, self._rows)
         if self._board is not None:
             for name, value in row.items():
                 if name != "epoch":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import CrystalError, TrainingError
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import TableWriter
 from madelung.crystals.crystal import Crystal
 from madelung.data.store import CrystalStore
 from madelung.models.doubts import lacks_needed_elements
@@ -321,8 +322,6 @@ def _published() -> dict[str, Any]:
 
 def save_report(report: EvaluationReport, folder: Path) -> None:
     """Write ``evaluation-TARGET.json`` and ``.csv``, and the picture of errors, into a folder."""
-    import csv
-
     from madelung.common.figures import save_figure
     from madelung.training.plots import plot_errors
 
@@ -333,7 +332,7 @@ def save_report(report: EvaluationReport, folder: Path) -> None:
         whole_file(folder / f"{stem}.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
-        writer = csv.writer(stream)
+        writer = TableWriter(stream)
         writer.writerow(["id", "truth", "prediction", "uncertainty", "novelty"])
         arrays = (report.truths, report.predictions, report.uncertainties, report.novelty)
         for name, *numbers in zip(report.ids, *arrays, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import TableWriter
 from madelung.common.version import __version__
 from madelung.data.store import CrystalStore
 from madelung.learning.checkpoints import Progress
@@ -171,7 +171,7 @@ def write_predictions(
 ) -> None:
     """One row for each known value: id, part, target, true value, prediction, uncertainty."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
+        writer = TableWriter(stream)
         writer.writerow(["id", "fold", "target", "truth", "prediction", "uncertainty"])
         for part, evaluation in parts.items():
             for column, card in enumerate(model.card.targets):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from madelung.cli import options
 from madelung.common.outputs import json_text
+from madelung.common.tables import TableWriter
 from madelung.common.text import shown
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class _Rows:
         self._form, self._stream = form, stream
         self._columns = (*SUMMARY_COLUMNS, "error")
         self._separator = "[\n"
-        self._table = csv.writer(stream)
+        self._table = TableWriter(stream)
         self._problems: list[str] = []
         self.done = 0
         if form == "csv":

@@ -113,8 +113,9 @@ def evaluate(
 ) -> None:
     from itertools import chain
 
-    from madelung.common.outputs import write_json, write_rows
+    from madelung.common.outputs import write_json
     from madelung.common.progress import watched
+    from madelung.common.tables import write_rows
     from madelung.phonons.calibration import Calibration
     from madelung.phonons.evaluation import evaluate_phonons
     from madelung.phonons.loading import load_phonon_model

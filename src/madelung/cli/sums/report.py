@@ -12,7 +12,6 @@ import typer
 
 from madelung.cli.files import EXAMPLE_PREFIX, report_problems
 from madelung.common.terminal import LiteralConsole
-from madelung.common.text import shown
 
 if TYPE_CHECKING:
     from madelung.cli.sums.tables import SummaryTable
@@ -73,10 +72,6 @@ class SumsOutput:
             self.unreached += not (entry.reached is not None and entry.reached.all())
         else:
             self.problems.append(str(entry.problem))
-        if self.form == "csv" and entry.crystal is not None:
-            # A table of pairs has no place for them.
-            for text in entry.crystal.warnings:
-                print(shown(f"warning: {entry.source}: {text}"), file=sys.stderr)
         if self._writer is not None:
             self._writer.add(entry)
         elif entry.problem is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.figures import save_figure
 from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
+from madelung.common.tables import write_rows
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
 from madelung.forcefields.neural.energy import EnergyModel
@@ -238,13 +238,7 @@ def _fresh_model(
 
 def _write_history(folder: Path, progress: Progress, validated: int) -> None:
     rows = progress.history
-    with (
-        whole_file(folder / "history.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "history.csv", rows)
     measured_on = dict.fromkeys(_UNITS, f"{validated:,} configurations")
     save_figure(plot_history(rows, _UNITS, measured_on), folder / "history.png")
 

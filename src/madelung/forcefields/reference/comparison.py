@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from madelung.common.errors import CrystalError, ForceFieldError
 from madelung.common.outputs import whole_file
 from madelung.common.progress import counted
+from madelung.common.tables import TableWriter
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.interface import ForceField
 from madelung.forcefields.reference.configurations import Configuration
@@ -147,7 +147,7 @@ class Comparison:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a table with a line for each configuration."""
         with whole_file(path) as temporary, temporary.open("w", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = TableWriter(stream)
             writer.writerow(FIELDS)
             for item in self.configurations:
                 errors = item.force_errors

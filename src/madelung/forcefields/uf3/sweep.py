@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
+from madelung.common.tables import TableWriter
 from madelung.forcefields.reference.configurations import Configuration, SkippedConfigurations
 from madelung.forcefields.reference.reference_data import TEST, DataFiles
 from madelung.forcefields.uf3.fit import assemble, solved_fit
@@ -246,7 +246,7 @@ def _write(out: Path, trials: Sequence[SweepTrial], configurations: int) -> None
     if not trials:
         return
     with whole_file(out / _TABLE) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = TableWriter(stream)
         writer.writerow(
             ["trial", "energy_rmse", "force_rmse", "score", "microseconds", "coefficients",
              "efficient", "settings"]
