@@ -4,15 +4,47 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from madelung.common.errors import MadelungError
 
-__all__ = ["Interruption", "JobInterrupted"]
+__all__ = ["Interruption", "JobInterrupted", "interruptible"]
 
+Result = TypeVar("Result")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def interruptible(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Run native code that may take long, so that Ctrl-C comes through at once.
+
+    Python looks at signals between its own instructions only. The work is done on another thread,
+    and this one waits, which signals end. After an interruption nobody waits for the work any more,
+    and it ends by itself or with the process. Outside of the main thread, where signals do not
+    arrive, it is just done.
+
+    Parameters
+    ----------
+    work
+        What to call; it lets other threads run, and changes nothing but what it returns.
+    arguments
+        Its arguments.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work(*arguments)
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work(*arguments))
+        except BaseException as problem:
+            done.set_exception(problem)
+
+    threading.Thread(target=run, daemon=True, name="native").start()
+    return done.result()
 
 
 class JobInterrupted(MadelungError):

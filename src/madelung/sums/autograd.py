@@ -67,7 +67,7 @@ class _NativeSums(torch.autograd.Function):
         tolerances: Array,
     ) -> tuple[Tensor, Tensor]:
         arguments = request.native_arguments(cells, positions, parameters, tolerances)
-        values, certificates = core.forward(*arguments)
+        values, certificates = request.call(core.forward, *arguments)
         ctx.save_for_backward(cells, positions, parameters)
         ctx.core, ctx.request, ctx.tolerances = core, request, tolerances
         bounds = torch.from_numpy(np.asarray(certificates))
@@ -79,7 +79,9 @@ class _NativeSums(torch.autograd.Function):
     def backward(ctx: Any, cotangent: Tensor, _: Tensor) -> tuple[Any, ...]:
         arguments = ctx.request.native_arguments(*ctx.saved_tensors, ctx.tolerances)
         contiguous = np.ascontiguousarray(cotangent.numpy())
-        of_positions, of_cells, of_parameters = ctx.core.gradient(*arguments, contiguous)
+        of_positions, of_cells, of_parameters = ctx.request.call(
+            ctx.core.gradient, *arguments, contiguous
+        )
         return (
             torch.from_numpy(np.asarray(of_cells)),
             torch.from_numpy(np.asarray(of_positions)),

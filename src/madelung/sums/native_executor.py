@@ -44,7 +44,7 @@ def run_native(request: SumRequest, tolerances: NDArray[np.float64]) -> SumOutco
     parameters = np.array([potential.number for potential in request.potentials])
     arguments = request.native_arguments(request.cells, request.positions, parameters, tolerances)
     try:
-        values, certificates = _core.forward(*arguments)
+        values, certificates = request.call(_core.forward, *arguments)
     except RuntimeError as problem:
         raise CrystalError(str(problem)) from None
     return SumOutcome(np.asarray(values), np.asarray(certificates))
@@ -79,7 +79,7 @@ def native_gradient(
     arguments = request.native_arguments(request.cells, request.positions, parameters, tolerances)
     flat = np.ascontiguousarray(cotangent.reshape(len(request.potentials), -1))
     try:
-        by_position, by_cell, _ = _core.gradient(*arguments, flat)
+        by_position, by_cell, _ = request.call(_core.gradient, *arguments, flat)
     except RuntimeError as problem:
         raise CrystalError(str(problem)) from None
     return np.asarray(by_position), np.asarray(by_cell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import as_floats, is_tensor
+from madelung.common.interruption import interruptible
 from madelung.common.machine import bounded_threads
 from madelung.crystals.batch import CrystalBatch
 from madelung.sums.base import Potential
 
 __all__ = ["SumOutcome", "SumRequest"]
+
+# Fewer pairs are summed in milliseconds, unless a splitting is given that is far from the best.
+_PAIRS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +138,12 @@ class SumRequest:
             self.splitting,
             bounded_threads(self.threads),
         )
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the native core; what may take long can be interrupted."""
+        if self.pair_offsets[-1] <= _PAIRS_AT_ONCE and not self.splitting.any():
+            return function(*arguments)
+        return interruptible(function, *arguments)
 
     def select(self, chosen: NDArray[np.int64]) -> SumRequest:
         """Return the same request for some of the crystals."""
