@@ -14,10 +14,14 @@ from pathlib import Path
 import pytest
 
 import madelung as md
+from madelung.common import compression
 from madelung.common.compression import open_bytes, read_bytes, without_compression
 from madelung.common.errors import DatasetError, ForceFieldError, MadelungError
 from madelung.common.text import open_text, plain_stem, read_text
+from madelung.data.formats import extxyz
 from madelung.data.formats.detection import detect_dataset_format
+from madelung.models.model import CrystalModel
+from madelung.training.settings import read_settings
 
 
 def zipped(data: bytes) -> bytes:
@@ -103,6 +107,70 @@ def test_a_bomb_takes_no_more_memory_than_what_is_read(kind: str, tmp_path: Path
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz", "zip"])
+def test_a_stream_ends_where_an_archive_grows_too_much(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where lines are short, so that a reader of lines would go on for hours."""
+    monkeypatch.setattr(compression, "_ALWAYS_STREAMED", 1 << 20)
+    path = tmp_path / "bomb.jsonl"
+    path.write_bytes(PACKERS[kind](b"{}\n" * (1 << 20)))
+    with (
+        pytest.raises(DatasetError, match="unpacks to more than 200 times"),
+        open_text(path) as text,
+    ):
+        for _ in text:
+            pass
+    path.write_bytes(b"{}\n" * (1 << 20))
+    with open_text(path) as text:
+        assert sum(1 for _ in text) == 1 << 20
+
+
+def endless(path: Path, start: str = "") -> None:
+    """A sparse file of 600 MiB of NUL without an end of line."""
+    with path.open("wb") as stream:
+        stream.write(start.encode())
+        stream.truncate(600 << 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("card.json", lambda path: CrystalModel.load(path.parent)),
+        ("phonons.json", lambda path: md.load(path.parent)),
+        ("store.json", lambda path: md.open_dataset(path.parent)),
+        ("p.json", lambda path: md.load_force_field(path)),
+        ("p.meam.spline", lambda path: md.load_force_field(path)),
+        ("p.uf3", lambda path: md.load_force_field(path)),
+        ("targets.csv", lambda path: md.open_dataset(path.parent)),
+        ("frames.extxyz", lambda path: md.open_dataset(path)),
+        ("records.jsonl", lambda path: md.open_dataset(path)),
+        ("crystal.cif", lambda path: md.read(path)),
+        ("settings.yaml", lambda path: read_settings(path)),
+    ],
+)
+def test_whole_texts_have_a_limit(
+    name: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    """A file that is too large is an error, and takes no more memory than the limit allows."""
+    endless(tmp_path / name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MadelungError):
+            read(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 400 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frame_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extxyz, "_LARGEST_FRAME", 1000)
+    path = tmp_path / "frames.extxyz"
+    path.write_text("1000000000000\n" + "Cu 0 0 0\n" * 500, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"frame 0 .*: more than"):
+        list(extxyz.read_extxyz(path))
 
 
 def test_names_without_compression() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import zipfile
@@ -15,7 +16,7 @@ from typing import IO, Any
 
 from madelung.common.errors import MadelungError
 
-__all__ = ["open_bytes", "read_bytes", "without_compression"]
+__all__ = ["LARGEST_RATIO", "open_bytes", "read_bytes", "without_compression"]
 
 _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -26,8 +27,12 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
 _PIECE = 1 << 20
-# Bytes that may be unpacked whatever the size of the archive.
+# Bytes that may be unpacked whatever the size of the archive, of a file read whole and of a stream.
 _ALWAYS_ALLOWED = 1 << 20
+_ALWAYS_STREAMED = 1 << 26
+LARGEST_RATIO = 200
+"""How many times its size an archive may unpack to: text compresses twentyfold, and what grows this
+many times is made to fill a memory or a disk."""
 
 Failure = Callable[[str], MadelungError]
 
@@ -61,7 +66,7 @@ def open_bytes(path: str | os.PathLike[str], error: Failure) -> Iterator[IO[byte
     ------
     MadelungError
         Of the kind asked for, if the file is missing, or it turns out while it is read that it is
-        cut off or damaged.
+        cut off or damaged, or unpacks to more than 64 MiB and 200 times its size.
     """
     try:
         with Path(path).open("rb") as stream, _unpacked(stream, error) as unpacked:
@@ -114,14 +119,40 @@ def _unpacked(stream: IO[bytes], error: Failure) -> Iterator[IO[bytes]]:
     if start.startswith(_ZIP):
         with zipfile.ZipFile(stream) as archive:
             with archive.open(_only_member(archive, error)) as inner:
-                yield inner
+                yield _bounded(inner, stream, error)
             return
     opener = next((own for mark, own in _OPENERS.items() if start.startswith(mark)), None)
     if opener is None:
         yield stream
         return
     with opener(stream) as unpacked:
-        yield unpacked
+        yield _bounded(unpacked, stream, error)
+
+
+def _bounded(unpacked: IO[bytes], packed: IO[bytes], error: Failure) -> IO[bytes]:
+    size = os.fstat(packed.fileno()).st_size
+    return io.BufferedReader(_Bounded(unpacked, max(_ALWAYS_STREAMED, LARGEST_RATIO * size), error))
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that is an error once more has been read from it than an archive may hold."""
+
+    def __init__(self, stream: IO[bytes], most: int, error: Failure) -> None:
+        self._stream, self._left, self._error = stream, most, error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._stream.read(len(buffer))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise self._error(
+                f"an archive that unpacks to more than {LARGEST_RATIO} times its size; unpack it "
+                "yourself if that is meant"
+            )
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _only_member(archive: zipfile.ZipFile, error: Failure) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from madelung.common.errors import MadelungError
+from madelung.common.text import bounded_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -31,7 +32,7 @@ def read_settings_file(path: Path, error: type[MadelungError]) -> dict[str, Any]
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(bounded_text(path))
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:

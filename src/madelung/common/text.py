@@ -10,11 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from madelung.common.compression import open_bytes, without_compression
+from madelung.common.compression import (
+    LARGEST_RATIO,
+    open_bytes,
+    read_bytes,
+    without_compression,
+)
 from madelung.common.errors import DatasetError, MadelungError
 
-__all__ = ["bounded_lines", "open_text", "plain_stem", "read_text", "shown"]
+__all__ = [
+    "LARGEST_TEXT",
+    "bounded_lines",
+    "bounded_text",
+    "open_text",
+    "plain_stem",
+    "read_text",
+    "shown",
+]
 
+LARGEST_TEXT = 64 * 2**20
+"""Bytes of a text, after decompression, that is read as a whole."""
 
 # Control characters but for line feed and tab, and those that turn the direction of writing.
 _CONTROLS = re.compile(
@@ -55,7 +70,7 @@ def open_text(
     ------
     MadelungError
         Of the kind asked for, if the file is missing, or it turns out while it is read that it is
-        cut off, damaged or no text.
+        cut off, damaged or no text, or unpacks to more than 64 MiB and 200 times its size.
     """
 
     def failure(text: str) -> MadelungError:
@@ -92,6 +107,37 @@ def bounded_lines(stream: TextIO, path: Path) -> Iterator[str]:
 
 
 def read_text(path: str | os.PathLike[str], error: type[MadelungError]) -> str:
-    """Return the text of a file, which may be compressed; see :func:`open_text`."""
-    with open_text(path, error) as stream:
-        return stream.read()
+    """Return the text of a file, which may be compressed.
+
+    Raises
+    ------
+    MadelungError
+        Of the kind asked for, if the file is missing, damaged, no UTF-8, has more than 64 MiB, or
+        unpacks to more than 1 MiB and 200 times its size.
+    """
+
+    def failure(text: str) -> MadelungError:
+        return error(f"{path}: {text}")
+
+    data = read_bytes(path, failure, most=LARGEST_TEXT, ratio=LARGEST_RATIO)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise failure(f"no UTF-8 text ({problem.reason}); convert the file") from None
+
+
+def bounded_text(path: Path) -> str:
+    """Return the UTF-8 text of a file of 64 MiB at most, as ``Path.read_text`` does.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is larger or no UTF-8.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(LARGEST_TEXT + 1)
+    if len(data) > LARGEST_TEXT:
+        raise ValueError(f"more than {LARGEST_TEXT >> 20} MiB")
+    return data.decode("utf-8")

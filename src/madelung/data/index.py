@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import DatasetError
+from madelung.common.text import bounded_text
 from madelung.data.records import DatasetInfo
 from madelung.data.shards import ShardEntry, damaged
 
@@ -80,7 +81,7 @@ class StoreIndex:
         """
         path = folder / STORE_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(bounded_text(path))
         except OSError as error:
             raise DatasetError(
                 f"{folder}: no store of crystals ({STORE_FILE}: {error.strerror}); give the folder "

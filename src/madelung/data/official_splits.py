@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import DatasetError
-from madelung.common.text import open_text
+from madelung.common.text import read_text
 from madelung.data.formats.values import FOLDS
 from madelung.data.records import split_part
 
@@ -68,11 +68,10 @@ def read_leaderboard_split(path: Path) -> dict[str, str]:
     DatasetError
         If the file is missing or damaged, or a crystal is in two parts.
     """
-    with open_text(path) as text:
-        try:
-            content = json.load(text)
-        except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}: no readable JSON ({error}); fetch it again") from None
+    try:
+        content = json.loads(read_text(path, DatasetError))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: no readable JSON ({error}); fetch it again") from None
     if not isinstance(content, Mapping) or not content:
         raise DatasetError(f"{path}: no split of the JARVIS leaderboard; give dft_3d_*.json.zip")
     parts: dict[str, str] = {}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.common.errors import ModelError
+from madelung.common.text import bounded_text
 from madelung.inputs.settings import InputSettings
 from madelung.models.geometry import TrainedGeometry
 from madelung.models.settings import ARCHITECTURES, NetworkSettings
@@ -116,7 +117,7 @@ def read_card(folder: str | os.PathLike[str]) -> ModelCard:
     """
     path = Path(folder) / CARD_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(path))
     except OSError as problem:
         raise ModelError(
             f"{path}: cannot be read ({problem.strerror}); give a model's folder or a name that "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import PhononError
+from madelung.common.text import bounded_text
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 
 __all__ = ["drawn_compositions", "read_held_out", "reduced_composition"]
@@ -45,7 +46,7 @@ def read_held_out(paths: Sequence[str | Path]) -> set[str]:
     found: set[str] = set()
     for path in paths:
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(bounded_text(Path(path)))
             listed = content["compositions"]
             if not all(isinstance(name, str) for name in listed):
                 raise ValueError("not all of its compositions are text")

@@ -12,7 +12,7 @@ import numpy as np
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.tables import cell_text
-from madelung.common.text import open_text
+from madelung.common.text import bounded_lines, open_text
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.teaching.labels import LARGEST_DEVIATION, TeacherLabels, compositions_of
 
@@ -73,7 +73,7 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     rows: dict[str, dict[str, str]] = {}
     try:
         with open_text(path, ForceFieldError) as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(bounded_lines(stream, path))
             names = tuple(reader.fieldnames or ())
             missing = [name for name in _HEAD if name not in names]
             if missing:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import TrainingError
+from madelung.common.text import bounded_text
 from madelung.data.store import CrystalStore
 from madelung.models.card import CARD_FILE
 from madelung.models.ensemble import NetworkEnsemble
@@ -155,7 +156,7 @@ def _written_settings(folder: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(bounded_text(path))
     except OSError as problem:
         raise TrainingError(f"{path}: cannot be read ({problem.strerror})") from None
     except ValueError as problem:

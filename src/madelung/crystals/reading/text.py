@@ -8,7 +8,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from madelung.common.compression import read_bytes, without_compression
+from madelung.common.compression import LARGEST_RATIO, read_bytes, without_compression
 from madelung.crystals.checks import crystal_error
 
 __all__ = ["decode", "display_name", "load_bytes", "looks_like_cif", "plain_name"]
@@ -19,8 +19,6 @@ LARGEST_FILE = 64 * 2**20
 _HEAD = 65536
 LARGEST_LINES = 4_000_000
 """Lines of a crystal file that are read."""
-# Text compresses twentyfold; what grows this many times is made to fill a memory.
-_LARGEST_RATIO = 200
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Control characters that no text file holds; tab, line ends, form feed and escape may occur.
 _BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
@@ -51,7 +49,7 @@ def load_bytes(path: str | os.PathLike[str]) -> bytes:
     if os.path.isdir(path):
         raise crystal_error(source, "a folder, not a file; give the files in it")
     failure = partial(crystal_error, source)
-    data = read_bytes(path, failure, most=LARGEST_FILE, ratio=_LARGEST_RATIO)
+    data = read_bytes(path, failure, most=LARGEST_FILE, ratio=LARGEST_RATIO)
     if not data.strip():
         raise crystal_error(source, "the file is empty; fetch or write it again")
     return data

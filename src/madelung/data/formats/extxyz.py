@@ -18,6 +18,8 @@ from madelung.data.records import Record
 
 __all__ = ["iterate_frames", "read_extxyz"]
 
+# Characters of a frame; a million atoms with forces take half of this.
+_LARGEST_FRAME = 2**28
 _ID_KEYS = ("id", "material_id", "jid", "name")
 
 
@@ -87,7 +89,7 @@ def iterate_frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
                 )
                 return
             # The number may promise more than any memory holds: lines are taken as they come.
-            frame = [line, *itertools.islice(rest, max(count + 1, 0))]
+            frame = _frame(line, itertools.islice(rest, max(count + 1, 0)), place)
             if count < 0 or len(frame) < count + 2:
                 yield DatasetError(
                     f"{place}: the file ends within the frame, which is left out; write it again"
@@ -96,6 +98,16 @@ def iterate_frames(lines: TextIO, path: Path) -> Iterator[str | DatasetError]:
             yield "".join(frame)
             number += 1
         line = next(rest, "")
+
+
+def _frame(head: str, rest: Iterator[str], place: str) -> list[str]:
+    lines, size = [head], 0
+    for line in rest:
+        lines.append(line)
+        size += len(line)
+        if size > _LARGEST_FRAME:
+            raise DatasetError(f"{place}: more than {_LARGEST_FRAME >> 20} MiB; write fewer atoms")
+    return lines
 
 
 def _record(frame: str, source: str, default: str, target_columns: Sequence[str] | None) -> Record:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from madelung.common.errors import CrystalError, DatasetError
-from madelung.common.text import open_text, plain_stem
+from madelung.common.text import bounded_lines, open_text, plain_stem
 from madelung.crystals.reading import files as io
 from madelung.data.formats.columns import ID_COLUMNS, Columns, choose_columns
 from madelung.data.formats.values import make_record, target_value
@@ -96,7 +96,7 @@ class _Table:
     def __init__(self, path: Path, target_columns: Sequence[str] | None) -> None:
         self.path = path
         with open_text(self.path) as text:
-            first = text.readline()
+            first = next(bounded_lines(text, path), "")
         marks = {mark: first.count(mark) for mark in ",;\t"}
         self._mark = max(marks, key=lambda mark: marks[mark])
         names = next(csv.reader([first], delimiter=self._mark), [])
@@ -121,7 +121,7 @@ class _Table:
             yield from self._parsed(text)
 
     def _parsed(self, text: TextIO) -> Iterator[tuple[int, dict[str, str | None]]]:
-        reader = csv.reader(text, delimiter=self._mark)
+        reader = csv.reader(bounded_lines(text, self.path), delimiter=self._mark)
         try:
             if self.has_header:
                 next(reader, None)

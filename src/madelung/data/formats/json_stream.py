@@ -11,6 +11,8 @@ from madelung.common.errors import DatasetError
 __all__ = ["JsonStream"]
 
 _CHUNK = 1 << 20
+# Whole tables of crystals may be one value; what has no end shall not fill a memory.
+_LONGEST_VALUE = 2**30
 _BLANKS = " \t\r\n"
 _AFTER_VALUE = frozenset(",:]}" + _BLANKS)
 
@@ -127,6 +129,8 @@ class JsonStream:
         self._passed += self._at
         # Values longer than a chunk are tried again after twice as much text, not after each chunk.
         rest = self._text[self._at :]
+        if len(rest) > _LONGEST_VALUE:
+            raise self._error(f"a value of more than {_LONGEST_VALUE} characters")
         added = self._stream.read(max(_CHUNK, len(rest)))
         self._text, self._at = rest + added, 0
         self._ended = not added

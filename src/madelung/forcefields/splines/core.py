@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
 from madelung.common.native import spline_core
+from madelung.common.text import bounded_text
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.crystals.neighbours import find_neighbours
@@ -163,7 +164,7 @@ class SplineForceField(ForceField):
             If the file is not such a potential.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(bounded_text(Path(path)))
         except (OSError, ValueError) as problem:
             raise ForceFieldError(f"{path}: cannot be read ({problem})") from None
         return cls.from_object(content, str(path))

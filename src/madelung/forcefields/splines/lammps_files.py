@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from madelung.common.compression import open_bytes
+from madelung.common.compression import LARGEST_RATIO, read_bytes
 from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import whole_file
+from madelung.common.text import LARGEST_TEXT
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.forcefields.splines.cubic import CubicSpline
 from madelung.forcefields.splines.eam import ElementHeader, SplineEAM
@@ -40,8 +41,12 @@ class _Lines:
 
     def __init__(self, path: Path_) -> None:
         self.path, self.number = path, 0
-        with open_bytes(path, lambda text: ForceFieldError(f"{path}: {text}")) as stream:
-            self._lines = stream.read().decode("utf-8", "replace").splitlines()
+
+        def failure(text: str) -> ForceFieldError:
+            return ForceFieldError(f"{path}: {text}")
+
+        data = read_bytes(path, failure, most=LARGEST_TEXT, ratio=LARGEST_RATIO)
+        self._lines = data.decode("utf-8", "replace").splitlines()
 
     def error(self, message: str) -> ForceFieldError:
         return ForceFieldError(f"{self.path}, line {self.number}: {message}")

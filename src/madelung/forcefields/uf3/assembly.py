@@ -16,6 +16,7 @@ from madelung.common.interruption import Interruption
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
+from madelung.common.text import bounded_text
 from madelung.forcefields.reference.configurations import SkippedConfigurations
 from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.uf3.fit import assemble
@@ -107,7 +108,7 @@ def _begin(
             "folder"
         )
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(bounded_text(path))
     except ValueError as problem:
         raise ForceFieldError(f"{path}: is damaged ({problem}); remove the folder") from None
     defaults = default_settings(settings)
