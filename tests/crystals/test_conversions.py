@@ -26,6 +26,28 @@ def test_from_ase_refuses_occupancy_that_ase_hides() -> None:
         Crystal.from_ase(atoms)
 
 
+EMPTY = "1 sites of occupancy 0 were left out"
+
+
+def test_empty_sites_of_atoms_are_left_out() -> None:
+    atoms = ase.Atoms(
+        "NaKCl", positions=[[0, 0, 0], [0, 0, 0], [1, 2, 3]], cell=[3, 4, 5], pbc=True
+    )
+    atoms.set_initial_charges([1.0, 1.0, -1.0])
+    atoms.set_array("occupancy", np.array([1.0, 0.0, 1.0]))
+    crystal = Crystal.from_ase(atoms)
+    assert crystal.formula == "NaCl" and crystal.positions[1].tolist() == [1, 2, 3]
+    assert crystal.charges is not None and crystal.charges.tolist() == [1.0, -1.0]
+    assert [text.startswith(EMPTY) for text in crystal.warnings] == [True]
+    del atoms.arrays["occupancy"]
+    atoms.info["occupancy"] = {"0": {"Na": 1.0}, "1": {"K": 0.0}, "2": {"Cl": 1.0}}
+    atoms.arrays["spacegroup_kinds"] = np.array([0, 1, 2])
+    assert Crystal.from_ase(atoms).formula == "NaCl"
+    atoms.set_array("occupancy", np.zeros(3))
+    with pytest.raises(CrystalError, match="all its sites have occupancy 0"):
+        Crystal.from_ase(atoms)
+
+
 class TestPymatgen:
     """Conversions from and to pymatgen, an optional library."""
 
@@ -71,6 +93,13 @@ class TestPymatgen:
         )
         with pytest.raises(CrystalError, match=r"memory: site 1 .* partial occupancy"):
             Crystal.from_pymatgen(structure, source="memory")
+
+    def test_empty_sites_are_left_out(self, core: Any) -> None:
+        places = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]]
+        structure = core.Structure(core.Lattice.cubic(4.0), ["Cs", "Cl", {"Na": 0.0}], places)
+        crystal = Crystal.from_pymatgen(structure)
+        assert crystal.formula == "CsCl" and crystal.positions[1].tolist() == [2.0, 2.0, 2.0]
+        assert [text.startswith(EMPTY) for text in crystal.warnings] == [True]
 
     def test_dummy_species_are_refused(self, core: Any) -> None:
         structure = core.Structure(core.Lattice.cubic(4.0), [core.DummySpecies("X")], [[0, 0, 0]])

@@ -24,7 +24,7 @@ from madelung.crystals.checks import (
     require_size,
 )
 from madelung.crystals.elements import ELEMENT_SYMBOLS, chemical_formula
-from madelung.crystals.occupancy import elements_of_sites, refuse_recorded_occupancy
+from madelung.crystals.occupancy import elements_of_sites, occupied_sites
 
 __all__ = ["Crystal"]
 
@@ -160,18 +160,20 @@ class Crystal:
         Raises
         ------
         CrystalError
-            If ``atoms.info["occupancy"]`` or the array ``occupancy`` says that a site is not fully
-            occupied by one species (ASE itself keeps the majority species), or the atoms are no
-            usable crystal.
+            If ``atoms.info["occupancy"]`` or the array ``occupancy`` says that a site is partially
+            occupied (ASE itself keeps the majority species), or the atoms are no usable crystal.
+            Sites of occupancy 0 are left out, with a line in ``warnings``.
         """
-        refuse_recorded_occupancy(atoms, source)
+        own, notes = occupied_sites(atoms.symbols, atoms.info, atoms.arrays, source)
+        charged = atoms.has("initial_charges")
         return cls(
             cell=np.asarray(atoms.get_cell()),
-            positions=atoms.get_positions(),
-            numbers=atoms.get_atomic_numbers(),
+            positions=atoms.get_positions()[own],
+            numbers=atoms.get_atomic_numbers()[own],
             pbc=atoms.get_pbc(),
             source=source,
-            charges=atoms.get_initial_charges() if atoms.has("initial_charges") else None,
+            charges=atoms.get_initial_charges()[own] if charged else None,
+            warnings=notes,
         )
 
     def to_ase(self) -> Any:
@@ -201,16 +203,18 @@ class Crystal:
         Raises
         ------
         CrystalError
-            If a site is not fully occupied by one element, or the structure is no usable crystal.
+            If a site is partially occupied or holds no element, or the structure is no usable
+            crystal. Sites of occupancy 0 are left out, with a line in ``warnings``.
         """
-        numbers, charges = elements_of_sites(structure, source)
+        numbers, charges, own, notes = elements_of_sites(structure, source)
         return cls(
             cell=structure.lattice.matrix,
-            positions=structure.cart_coords,
+            positions=structure.cart_coords[own],
             numbers=numbers,
             pbc=getattr(structure.lattice, "pbc", True),
             source=source,
             charges=charges,
+            warnings=notes,
         )
 
     def to_pymatgen(self) -> Any:

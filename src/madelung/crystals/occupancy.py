@@ -16,8 +16,8 @@ __all__ = [
     "elements_of_sites",
     "is_full",
     "left_out",
+    "occupied_sites",
     "refuse_partial_occupancy",
-    "refuse_recorded_occupancy",
 ]
 
 
@@ -67,41 +67,96 @@ def refuse_partial_occupancy(occupancies: Any, place: str, source: str | None) -
     )
 
 
-def refuse_recorded_occupancy(atoms: Any, source: str | None) -> None:
-    """Raise CrystalError if ASE ``Atoms`` record a partial occupancy in ``info`` or ``arrays``."""
-    recorded = atoms.info.get("occupancy")
-    if isinstance(recorded, Mapping):
-        kinds = [str(kind) for kind in atoms.arrays.get("spacegroup_kinds", [])]
-        for kind, occupancies in recorded.items():
-            site = kinds.index(str(kind)) if str(kind) in kinds else None
-            place = f"kind {kind}" if site is None else f"site {site} (counted from 0)"
-            refuse_partial_occupancy(occupancies, place, source)
-    for name in ("occupancy", "occupancies"):
-        for index, part in enumerate(atoms.arrays.get(name, [])):
-            species = str(atoms.symbols[index])
-            place = f"site {index} (counted from 0)"
-            refuse_partial_occupancy({species: part}, place, source)
+def occupied_sites(
+    symbols: Sequence[str], info: Any, arrays: Mapping[str, Any], source: str | None
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Return which sites hold an atom, by what ASE keeps of their occupancies.
 
-
-def elements_of_sites(
-    structure: Any, source: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-    """Return what the sites of a pymatgen ``Structure`` hold.
+    Parameters
+    ----------
+    symbols
+        (n,) elements of the sites.
+    info, arrays
+        Those of ASE's ``Atoms``: ``info["occupancy"]`` has a mapping for each kind of site, and the
+        arrays ``occupancy`` or ``occupancies`` a number for each site.
+    source
+        Where the crystal came from, for messages.
 
     Returns
     -------
-    numbers : (n,) array
-        Atomic numbers.
-    charges : (n,) array or None
-        Oxidation states, if every site has one.
+    occupied : (n,) bool array
+    warnings : tuple of str
+        That sites of occupancy 0 are left out, if there are any.
 
     Raises
     ------
     CrystalError
-        If a site is not fully occupied by one element.
+        If a site is partially occupied, or none is occupied.
+    """
+    occupied = np.ones(len(symbols), dtype=bool)
+    recorded = info.get("occupancy") if isinstance(info, Mapping) else None
+    if isinstance(recorded, Mapping):
+        kinds = [str(kind) for kind in arrays.get("spacegroup_kinds", [])]
+        for kind, occupancies in recorded.items():
+            sites = [site for site, own in enumerate(kinds) if own == str(kind)]
+            if sites and _is_empty(occupancies):
+                occupied[sites] = False
+                continue
+            place = f"site {sites[0]} (counted from 0)" if sites else f"kind {kind}"
+            refuse_partial_occupancy(occupancies, place, source)
+    for parts in (arrays[name] for name in ("occupancy", "occupancies") if name in arrays):
+        if len(parts) != len(symbols):
+            raise crystal_error(source, f"{len(parts)} occupancies for {len(symbols)} sites")
+        for index, part in enumerate(parts):
+            if part == 0:
+                occupied[index] = False
+            else:
+                place = f"site {index} (counted from 0)"
+                refuse_partial_occupancy({str(symbols[index]): part}, place, source)
+    return occupied, _left_out_of(occupied, symbols, source)
+
+
+def _is_empty(occupancies: Any) -> bool:
+    """Whether a mapping of species to occupancies has none above zero."""
+    return isinstance(occupancies, Mapping) and not any(occupancies.values())
+
+
+def _left_out_of(
+    occupied: NDArray[np.bool_], symbols: Sequence[str], source: str | None
+) -> tuple[str, ...]:
+    if not occupied.any():
+        raise crystal_error(source, "all its sites have occupancy 0; give at least one atom")
+    return left_out([f"{symbols[site]} {site}" for site in np.flatnonzero(~occupied).tolist()])
+
+
+def elements_of_sites(
+    structure: Any, source: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.bool_], tuple[str, ...]]:
+    """Return what the sites of a pymatgen ``Structure`` hold.
+
+    Returns
+    -------
+    numbers : (m,) array
+        Atomic numbers of the occupied sites.
+    charges : (m,) array or None
+        Oxidation states, if every occupied site has one.
+    occupied : (n,) bool array
+        Which of all sites these are.
+    warnings : tuple of str
+        That sites of occupancy 0 are left out, if there are any.
+
+    Raises
+    ------
+    CrystalError
+        If a site is partially occupied, or holds no element, or none is occupied.
     """
     numbers, charges = [], []
+    # pymatgen keeps nothing of a species with occupancy 0.
+    occupied = np.array([len(site.species) > 0 for site in structure])
+    warnings = _left_out_of(occupied, ["site" for _ in structure], source)
     for index, site in enumerate(structure):
+        if not occupied[index]:
+            continue
         place = f"site {index} (counted from 0)"
         refuse_partial_occupancy(site.species, place, source)
         (species,) = site.species
@@ -117,4 +172,6 @@ def elements_of_sites(
     return (
         np.array(numbers, dtype=np.int64),
         np.array(charges, dtype=np.float64) if known else None,
+        occupied,
+        warnings,
     )

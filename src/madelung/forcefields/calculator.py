@@ -9,6 +9,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from madelung.common.errors import ForceFieldError
 from madelung.crystals.crystal import Crystal
 from madelung.forcefields.interface import ForceField
 
@@ -66,7 +67,10 @@ class ForceFieldCalculator(Calculator):
     ) -> None:
         """Evaluate the force field; called by ASE."""
         super().calculate(atoms, properties, system_changes)
-        evaluation = self.force_field.evaluate(Crystal.from_ase(self.atoms))
+        crystal = Crystal.from_ase(self.atoms)
+        if len(crystal) != len(self.atoms or ()):
+            raise ForceFieldError("sites of occupancy 0 have no forces; take them out of the atoms")
+        evaluation = self.force_field.evaluate(crystal)
         self.results = {
             "energy": evaluation.energy,
             "free_energy": evaluation.energy,

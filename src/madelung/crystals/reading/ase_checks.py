@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
+from madelung.crystals.occupancy import left_out
 
 __all__ = ["CHECKS"]
 
@@ -161,19 +162,29 @@ def _check_protein_data_bank(text: str, source: str, warnings: list[str]) -> str
 
 
 def _check_res(text: str, source: str, warnings: list[str]) -> str:
-    """Refuse symmetry and partial occupancy."""
+    """Refuse symmetry and partial occupancy, and leave out sites of occupancy 0."""
+    kept, empty = [], []
     for number, line in enumerate(text.split("\n"), start=1):
         words = line.split()
         keyword = words[0].upper() if words else ""
         if keyword == "SYMM" or (keyword == "LATT" and words[1:2] != ["-1"]):
             text = f"line {number}: symmetry ({line.strip()}) would be left out"
             raise crystal_error(source, f"{text}; write the whole cell, or a CIF")
-        is_site = len(words) >= 6 and re.fullmatch(r"[A-Za-z]{1,2}\d*\w?", words[0])
+        is_site = (
+            len(words) >= 6
+            and re.fullmatch(r"[A-Za-z]{1,2}\d*\w?", words[0]) is not None
+            and words[1].isdigit()
+        )
         # SHELX adds 10 to a parameter that is held fixed.
-        if is_site and words[1].isdigit() and not re.fullmatch(r"1?1(\.0*)?", words[5]):
+        if is_site and re.fullmatch(r"1?0(\.0*)?", words[5]):
+            empty.append(words[0])
+            continue
+        if is_site and not re.fullmatch(r"1?1(\.0*)?", words[5]):
             text = f"line {number}: site {words[0]} has partial occupancy {words[5]}"
             raise crystal_error(source, f"{text}; make an ordered structure")
-    return text
+        kept.append(line)
+    warnings.extend(left_out(empty))
+    return "\n".join(kept)
 
 
 def _check_espresso(text: str, source: str, warnings: list[str]) -> str:

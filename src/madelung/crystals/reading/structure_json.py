@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from madelung.common.errors import CrystalError
 from madelung.crystals.checks import crystal_error
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.elements import ATOMIC_NUMBERS, HYDROGEN_ISOTOPES
-from madelung.crystals.occupancy import left_out, refuse_partial_occupancy
+from madelung.crystals.occupancy import left_out, occupied_sites, refuse_partial_occupancy
 from madelung.crystals.reading.places import settled
 
 __all__ = ["json_builders"]
@@ -106,10 +107,21 @@ def _plain_array(value: Any) -> Any:
 
 
 def _from_ase_dictionary(item: Mapping[str, Any], source: str) -> Crystal:
-    if isinstance(item.get("info"), Mapping) and item["info"].get("occupancy"):
-        occupancies = item["info"]["occupancy"]
-        for kind, parts in occupancies.items():
-            refuse_partial_occupancy(parts, f"kind {kind}", source)
+    whole = _all_sites(item, source)
+    names = ("occupancy", "occupancies", "spacegroup_kinds")
+    arrays = {name: np.atleast_1d(_plain_array(item[name])) for name in names if name in item}
+    own, notes = occupied_sites(whole.symbols, item.get("info"), arrays, source)
+    charges = whole.charges if whole.charges is None else whole.charges[own]
+    return replace(
+        whole,
+        positions=whole.positions[own],
+        numbers=whole.numbers[own],
+        charges=charges,
+        warnings=notes,
+    )
+
+
+def _all_sites(item: Mapping[str, Any], source: str) -> Crystal:
     cell = _plain_array(item.get("cell", np.zeros((3, 3))))
     charges = item.get("initial_charges")
     return Crystal(
