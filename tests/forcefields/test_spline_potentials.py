@@ -280,7 +280,7 @@ def test_damaged_files_are_refused_with_their_line(tmp_path: Path) -> None:
     for change, message in (
         (lines[:20], "ends too early"),
         ([*lines[:1], "meam/spline 2 Ti Xx", *lines[2:]], "line 2: 'Xx' is no element"),
-        ([*lines[:5], "1.6 a 3", *lines[6:]], "line 6: 3 numbers"),
+        ([*lines[:5], "1.6 a 3", *lines[6:]], "line 6: 3 finite numbers"),
         ([*lines[:2], "spline", *lines[3:]], "line 3: 'spline3eq'"),
         ([*lines[:6], "1.7 0 0", *lines[7:]], "equal steps"),
     ):

@@ -141,6 +141,13 @@ def test_wrong_targets_and_names_are_refused(folder: Path, tmp_path: Path) -> No
         md.load(tmp_path / "nothing")
 
 
+def _with_error(data: bytes, number: str) -> bytes:
+    """A card whose first target has an error that JSON has no word for."""
+    card = json.loads(data)
+    card["targets"][0]["errors"] = {"count": 3, "mae": "HERE"}
+    return json.dumps(card).replace('"HERE"', number).encode()
+
+
 @pytest.mark.parametrize(
     ("file", "change", "text"),
     [
@@ -153,6 +160,13 @@ def test_wrong_targets_and_names_are_refused(folder: Path, tmp_path: Path) -> No
         ),
         (CARD_FILE, lambda data: data.replace(b'"layers": 2', b'"layers": "x"'), "network.layers"),
         (CARD_FILE, lambda data: data.replace(b'"layers": 2', b'"layers": 3'), "not fit the card"),
+        (
+            CARD_FILE,
+            lambda data: _with_error(data, "NaN"),
+            r"targets\.0\.errors\.mae is nan,",
+        ),
+        (CARD_FILE, lambda data: _with_error(data, "-Infinity"), r"errors\.mae is -inf, no finite"),
+        (CARD_FILE, lambda data: _with_error(data, "1e999"), r"errors\.mae is inf, no finite"),
         (WEIGHTS_FILE, lambda data: data[:-8], "damaged"),
         (WEIGHTS_FILE, lambda data: data[:-1] + bytes([data[-1] ^ 1]), "damaged"),
         (WEIGHTS_FILE, None, "cannot be read"),

@@ -286,6 +286,7 @@ def test_damaged_models_are_refused(trained: Path, tmp_path: Path) -> None:
     refused("does not fit", members=50)
     refused("name", name=None)
     refused("Extra", surprise=1)
+    refused(r"errors\.maximum\.mae is nan, no finite", errors={"maximum": {"mae": float("nan")}})
     (tmp_path / "phonons.json").write_text("no JSON")
     with pytest.raises(ModelError, match="no JSON"):
         PhononModel.load(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.finite_numbers import require_finite_numbers
 from madelung.common.registry import Registry, imported
 from madelung.common.text import read_text
 from madelung.forcefields.interface import ForceField
@@ -118,6 +119,8 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
 
 
 def _from_json(data: Mapping[str, Any], source: str) -> ForceField:
+    # What a fit has noted of itself may hold anything; nothing is calculated from it.
+    require_finite_numbers(data, source, ForceFieldError, notes=("metadata", "training"))
     # Files of UF3's authors do not state a format.
     published = {"solution", "knots"} <= set(data) or {"coefficients", "knots"} <= set(data)
     name = "madelung-uf3" if published and "format" not in data else data.get("format")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.common.errors import ModelError
+from madelung.common.finite_numbers import require_finite_numbers
 from madelung.common.text import bounded_text
 from madelung.inputs.settings import InputSettings
 from madelung.models.geometry import TrainedGeometry
@@ -133,6 +134,7 @@ def read_card(folder: str | os.PathLike[str]) -> ModelCard:
             f"{path}: format {version} is newer than this version of Madelung reads "
             f"({CARD_FORMAT}); update Madelung"
         )
+    require_finite_numbers(content, str(path), ModelError)
     try:
         return ModelCard.model_validate(content)
     except ValidationError as problem:

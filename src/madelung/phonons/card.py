@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from madelung.common.errors import ModelError
+from madelung.common.finite_numbers import require_finite_numbers
 from madelung.models.harmonic_settings import HarmonicSettings
 
 __all__ = [
@@ -79,6 +80,7 @@ def read_phonon_card(folder: Path) -> PhononCard:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise ModelError(f"{path}: no card of phonons that this version of Madelung reads")
+        require_finite_numbers(content, str(path), ModelError)
         return PhononCard.model_validate(content)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); give a model") from None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.finite_numbers import require_finite_numbers
 from madelung.common.native import spline_core
 from madelung.common.text import bounded_text
 from madelung.crystals.crystal import Crystal
@@ -167,6 +168,7 @@ class SplineForceField(ForceField):
             content = json.loads(bounded_text(Path(path)))
         except (OSError, ValueError) as problem:
             raise ForceFieldError(f"{path}: cannot be read ({problem})") from None
+        require_finite_numbers(content, str(path), ForceFieldError, notes=("metadata",))
         return cls.from_object(content, str(path))
 
     @classmethod

@@ -7,6 +7,7 @@ that what is read back is the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -65,7 +66,7 @@ class _Lines:
         try:
             return [_real(word) for word in words[:at_least]]
         except ValueError:
-            raise self.error(f"{at_least} numbers are expected") from None
+            raise self.error(f"{at_least} finite numbers are expected") from None
 
     def table(self, count: int) -> NDArray[np.float64]:
         """Numbers on as many lines as they fill."""
@@ -75,7 +76,7 @@ class _Lines:
             try:
                 values += [_real(word) for word in words]
             except ValueError:
-                raise self.error("a table of numbers is expected") from None
+                raise self.error("a table of finite numbers is expected") from None
         if len(values) > count:
             raise self.error(f"a table ends here, after {count} numbers, and its line goes on")
         return np.array(values)
@@ -88,7 +89,10 @@ class _Lines:
 
 
 def _real(word: str) -> float:
-    return float(word.replace("D", "E").replace("d", "e"))
+    number = float(word.replace("D", "E").replace("d", "e"))
+    if not math.isfinite(number):
+        raise ValueError(f"{word} is no finite number")
+    return number
 
 
 def _atomic_number(symbol: str, lines: _Lines) -> int:
@@ -137,7 +141,10 @@ def read_meam_spline(path: Path_, elements: Sequence[str] | None = None) -> Spli
         tuple(_read_spline(lines, new) for _ in range(count))
         for count in (pairs, types, types, types, pairs)
     ]
-    return SplineMEAM(numbers, *parts)
+    try:
+        return SplineMEAM(numbers, *parts)
+    except ForceFieldError as problem:
+        raise ForceFieldError(f"{path}: {problem}") from None
 
 
 def _read_spline(lines: _Lines, new: bool) -> CubicSpline:
@@ -233,7 +240,7 @@ def _read_eam(path: Path_, finnis_sinclair: bool) -> SplineEAM:
         raise lines.error("the number of elements and their names are expected")
     numbers = tuple(_atomic_number(symbol, lines) for symbol in words[1 : 1 + types])
     densities, density_step, points, step, reach = lines.reals(5)
-    sizes = int(densities), int(points)
+    sizes = _sizes(lines, densities, points)
     headers, embedding, density = [], [], []
     for _ in range(types):
         headers.append(_read_header(lines))
@@ -242,22 +249,25 @@ def _read_eam(path: Path_, finnis_sinclair: bool) -> SplineEAM:
         blocks = [lines.table(sizes[1]) for _ in range(count)]
         density.append(np.stack(blocks) if finnis_sinclair else blocks[0])
     pairs = [lines.table(sizes[1]) for _ in range(types * (types + 1) // 2)]
-    return SplineEAM(
-        numbers,
-        step,
-        density_step,
-        reach,
-        np.stack(embedding),
-        np.stack(density),
-        np.stack(pairs),
-        tuple(headers),
-        comments,
-    )
+    tables = np.stack(embedding), np.stack(density), np.stack(pairs)
+    try:
+        return SplineEAM(numbers, step, density_step, reach, *tables, tuple(headers), comments)
+    except ForceFieldError as problem:
+        raise ForceFieldError(f"{path}: {problem}") from None
+
+
+def _sizes(lines: _Lines, *numbers: float) -> list[int]:
+    """Lengths of tables; what is announced and not there is told when the tables are read."""
+    if not all(number >= 1.0 and number.is_integer() for number in numbers):
+        raise lines.error("the first and third number, lengths of tables, have to be whole")
+    return [int(number) for number in numbers]
 
 
 def _read_header(lines: _Lines) -> ElementHeader:
     words = [*lines.next().split(), "0", "none"]
     try:
+        # The number says what the symbol has said before; as in LAMMPS nothing hangs on it.
+        _real(words[0])
         return ElementHeader(_real(words[1]), _real(words[2]), words[3])
     except ValueError:
         raise lines.error("atomic number, mass, lattice constant and type are expected") from None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.finite_numbers import require_finite_numbers
 from madelung.common.text import read_text
 from madelung.crystals.elements import atomic_number
 from madelung.forcefields.uf3.basis import PairFunction, TripletFunction, UF3Basis
@@ -44,6 +45,7 @@ def _from_json(text: str, path: str | os.PathLike[str]) -> UF3Terms:
         raise ForceFieldError(f"{path}: is no JSON: {error}; write the file again") from None
     if not isinstance(document, dict):
         raise ForceFieldError(f"{path}: is no UF3 potential")
+    require_finite_numbers(document, str(path), ForceFieldError, notes=("metadata",))
     return terms_from_object(document, str(path))
 
 

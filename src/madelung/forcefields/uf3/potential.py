@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -66,6 +67,9 @@ class UF3Potential(ForceField):
             raise ForceFieldError("a UF3 potential has at least one two-body term")
         if len(set(terms)) < len(terms):
             raise ForceFieldError("a UF3 potential has one term for each pair and each triplet")
+        for number, energy in self.one_body.items():
+            if not math.isfinite(energy):
+                raise ForceFieldError(f"the energy of {ELEMENT_SYMBOLS[number]} is {energy}")
         for number in sorted({number for species in terms for number in species}):
             if number not in self.one_body:
                 raise ForceFieldError(
