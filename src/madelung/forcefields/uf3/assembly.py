@@ -18,7 +18,7 @@ from madelung.common.progress import watched
 from madelung.common.resuming import default_settings, require_same_job
 from madelung.common.text import bounded_text
 from madelung.forcefields.reference.configurations import SkippedConfigurations
-from madelung.forcefields.reference.reference_data import DataFiles
+from madelung.forcefields.reference.reference_data import GROUPS, DataFiles
 from madelung.forcefields.uf3.fit import assemble
 from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.settings import UF3Settings
@@ -44,7 +44,8 @@ def assemble_files(
     Parameters
     ----------
     data
-        What to read.
+        What to read; of so many coefficients that eight parts would not find room in memory, some
+        are joined.
     settings
         Basis of the fit.
     folder
@@ -70,6 +71,9 @@ def assemble_files(
     """
     identity = {"data": data.as_object(), "settings": settings.model_dump(mode="json")}
     equations, done, problems = _begin(folder, settings, identity, resume)
+    equations.require_room()
+    parts = max(1, equations.most_groups - 1)
+    joined = {part: GROUPS[number % parts] for number, part in enumerate(GROUPS)}
     skipped = SkippedConfigurations()
     stream = data.read(skipped)
     for _ in islice(stream, done):
@@ -80,9 +84,8 @@ def assemble_files(
         watched("learning configurations", show=progress) as advance,
     ):
         while chunk := list(islice(stream, _CHUNK)):
-            labelled = [replace(item, group=part) for part, item in chunk]
-            new, refused = assemble(labelled, settings, threads=threads)
-            _join(equations, new)
+            labelled = [replace(item, group=joined.get(part, part)) for part, item in chunk]
+            _, refused = assemble(labelled, settings, into=equations, threads=threads)
             problems += refused
             done += len(chunk)
             advance(done)
@@ -144,10 +147,3 @@ def _digest(path: Path) -> str:
         return ""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _join(total: NormalEquations, new: NormalEquations) -> None:
-    for name, sums in new.groups.items():
-        own = total.group(name)
-        for quantity, moments in sums.items():
-            own[quantity].include(moments)

@@ -51,7 +51,7 @@ def constrained_solution(factor: _Array, free: _Array, matrix: _Array) -> _Array
     Parameters
     ----------
     factor
-        (P, P) lower L with L Lᵀ = A, the matrix of the normal equations.
+        (P, P) upper U with Uᵀ U = A, the matrix of the normal equations.
     free
         (P,) its minimum without inequalities.
     matrix
@@ -59,7 +59,7 @@ def constrained_solution(factor: _Array, free: _Array, matrix: _Array) -> _Array
 
     Notes
     -----
-    With multipliers y >= 0, c = free + A⁻¹ Cᵀ y, and y minimises |L⁻¹ Cᵀ y + Lᵀ free|², which is
+    With multipliers y >= 0, c = free + A⁻¹ Cᵀ y, and y minimises |U⁻ᵀ Cᵀ y + U free|², which is
     a problem of non-negative least squares with m unknowns: exact, whatever the condition of A.
     """
     from scipy.linalg import solve_triangular
@@ -67,8 +67,8 @@ def constrained_solution(factor: _Array, free: _Array, matrix: _Array) -> _Array
 
     if not len(matrix) or bool((matrix @ free >= 0).all()):
         return free
-    spread = solve_triangular(factor, matrix.T, lower=True)
-    multipliers, _ = nnls(spread, -(factor.T @ free))
-    shift = solve_triangular(factor, spread @ multipliers, lower=True, trans="T")
+    spread = solve_triangular(factor, matrix.T, trans="T")
+    multipliers, _ = nnls(spread, -(factor @ free))
+    shift = solve_triangular(factor, spread @ multipliers)
     solution: _Array = free + shift
     return solution

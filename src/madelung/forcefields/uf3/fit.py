@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,15 @@ from madelung.common.progress import Advance
 from madelung.crystals.reading.arguments import as_crystals
 from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.uf3.features import Features, Featurizer
-from madelung.forcefields.uf3.normal_equations import Moments, NormalEquations, Solution
+from madelung.forcefields.uf3.moments import Moments
+from madelung.forcefields.uf3.normal_equations import NormalEquations, Solution
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
 
 __all__ = ["UF3Fit", "assemble", "fit_uf3", "solved_fit"]
 
-# Rows of features that are summed at a time.
-_ROWS = 4096
+# Configurations whose energies say what is taken off all energies before they are summed.
+_FIRST = 200
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
@@ -64,7 +66,7 @@ class UF3Fit:
         error = self.errors.get("energy")
         if error is None:
             return 1.0
-        spread = self.solution.mean_variance(self.equations.sums()["energy"])
+        spread = self.solution.mean_variance(self.equations.of("energy"))
         return max(1.0, float(error / np.sqrt(spread)))
 
     def energy_deviations(self, structures: Any) -> NDArray[np.float64]:
@@ -136,36 +138,71 @@ def assemble(
     configurations: Iterable[Configuration],
     settings: UF3Settings,
     *,
+    into: NormalEquations | None = None,
     progress: Advance | None = None,
     threads: int = 1,
     by_group: bool = True,
 ) -> tuple[NormalEquations, list[str]]:
     """Make the normal equations of a fit; parameters are those of :func:`fit_uf3`.
 
+    Parameters
+    ----------
+    into
+        Equations that go on with these configurations, instead of new ones.
+
     Returns
     -------
     tuple of NormalEquations and list of str
         And messages about configurations that were left out: with elements that the fit does not
         have, or values that are not finite.
+
+    Raises
+    ------
+    ForceFieldError
+        If the sums would not find room in memory.
     """
-    equations = NormalEquations(settings)
+    equations = NormalEquations(settings) if into is None else into
+    equations.require_room()
+    stream = iter(configurations)
+    if not equations.groups:
+        first = list(islice(stream, _FIRST))
+        equations.origin = energies_of_species(first, equations.basis.species)
+        stream = chain(first, stream)
     featurizer = Featurizer(equations.basis)
-    waiting: dict[str, _Waiting] = {}
     skipped: list[str] = []
-    made = _all_features(configurations, featurizer, threads)
+    made = _all_features(stream, featurizer, threads)
     for done, (data, features) in enumerate(made, start=1):
         if isinstance(features, Exception):
             skipped.append(f"{data.id}: {features}")
         else:
-            group = data.group if by_group else ""
-            if group not in waiting:
-                waiting[group] = _Waiting(equations.group(group))
-            waiting[group].put(data, features)
+            _add(equations.group(data.group if by_group else ""), data, features)
         if progress is not None:
             progress(done)
-    for rest in waiting.values():
-        rest.finish()
     return equations, skipped
+
+
+def energies_of_species(
+    configurations: Iterable[Configuration], species: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return energies of species, in eV, that explain energies of configurations best.
+
+    Of those that explain them equally well, the least.
+
+    Parameters
+    ----------
+    configurations
+        Those with an energy that can be used count.
+    species
+        Atomic numbers.
+    """
+    rows, values = [np.zeros(len(species))], [0.0]
+    for item in configurations:
+        if item.energy is not None and _is_usable(item, species):
+            counts = np.array([np.sum(item.crystal.numbers == number) for number in species])
+            rows.append(counts / len(item.crystal))
+            values.append(item.energy / len(item.crystal))
+    solution: NDArray[np.float64] = np.linalg.lstsq(np.array(rows), np.array(values), rcond=1e-8)[0]
+    return solution
 
 
 def _all_features(
@@ -197,52 +234,32 @@ def _all_features(
             yield first, future.result()
 
 
+def _is_usable(item: Configuration, species: Sequence[int]) -> bool:
+    try:
+        _require_finite(item)
+    except ForceFieldError:
+        return False
+    return set(item.crystal.species) <= set(species)
+
+
 def _require_finite(data: Configuration) -> None:
     for name, value in (("energy", data.energy), ("forces", data.forces), ("stress", data.stress)):
         if value is not None and not np.isfinite(value).all():
             raise ForceFieldError(f"its {name} is not finite")
 
 
-class _Waiting:
-    """Rows of one group that are not summed yet; many at a time are summed faster."""
-
-    def __init__(self, sums: dict[str, Moments]) -> None:
-        self._sums = sums
-        self._rows: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
-        self._values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
-        self._weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sums}
-
-    def put(self, data: Configuration, features: Features) -> None:
-        atoms = len(data.crystal)
-        by_energy, by_forces, by_stress = data.weights
-        if data.energy is not None:
-            energy = np.array([data.energy / atoms])
-            self._put("energy", features.energy[None] / atoms, energy, by_energy)
-        if data.forces is not None:
-            self._put("forces", features.forces, np.ravel(data.forces), by_forces)
-        if data.stress is not None:
-            stress = np.array([data.stress[place] for place in _VOIGT])
-            self._put("stress", features.virial / data.crystal.volume, stress, by_stress)
-
-    def _put(
-        self, name: str, rows: NDArray[np.float64], values: NDArray[np.float64], weight: float
-    ) -> None:
-        if weight == 0.0:
-            return
-        self._rows[name].append(rows)
-        self._values[name].append(values)
-        self._weights[name].append(np.full(len(values), weight))
-        if sum(map(len, self._rows[name])) >= _ROWS:
-            self._sum(name)
-
-    def _sum(self, name: str) -> None:
-        if self._rows[name]:
-            rows, values, weights = (
-                np.concatenate(part[name]) for part in (self._rows, self._values, self._weights)
-            )
-            self._sums[name].add(rows, values, None if (weights == 1.0).all() else weights)
-            self._rows[name], self._values[name], self._weights[name] = [], [], []
-
-    def finish(self) -> None:
-        for name in self._rows:
-            self._sum(name)
+def _add(sums: dict[str, Moments], data: Configuration, features: Features) -> None:
+    atoms = len(data.crystal)
+    by_energy, by_forces, by_stress = data.weights
+    if data.energy is not None:
+        row, energy = features.energy[None] / atoms, np.array([data.energy / atoms])
+        sums["energy"].add(row, energy, by_energy)
+        count = len(sums["composition"].moment)
+        # Atoms that are alone say nothing of how energies of others differ.
+        if row[0, count:].any():
+            sums["composition"].add(row[:, :count], energy, by_energy)
+    if data.forces is not None:
+        sums["forces"].add(features.forces, np.ravel(data.forces), by_forces)
+    if data.stress is not None:
+        stress = np.array([data.stress[place] for place in _VOIGT])
+        sums["stress"].add(features.virial / data.crystal.volume, stress, by_stress)

@@ -20,109 +20,20 @@ from madelung.common.errors import ForceFieldError
 from madelung.common.outputs import json_text, whole_file
 from madelung.forcefields.uf3.basis import UF3Basis
 from madelung.forcefields.uf3.constraints import constrained_solution, inequalities
+from madelung.forcefields.uf3.moments import Moments
 from madelung.forcefields.uf3.regularisation import penalty_matrix
-from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.settings import Regularisation, UF3Settings
 
-__all__ = ["Moments", "NormalEquations", "Solution"]
+__all__ = ["NormalEquations", "Solution"]
 
 _Array = NDArray[np.float64]
 _QUANTITIES = ("energy", "forces", "stress")
+_COMPOSITION = "composition"
 # Settings that the sums depend on.
 _OF_BASIS = {"elements", "two_body", "three_body", "pairs", "triplets", "trailing"}
-_VERSION = 1
-
-
-@dataclass(eq=False)
-class Moments:
-    """Sums over rows x of features and their values y.
-
-    Parameters
-    ----------
-    gram
-        (P, P) sum of x xᵀ.
-    moment
-        (P,) sum of x y.
-    squares, total
-        Sums of y² and of y.
-    count
-        Number of rows, or the sum of their weights.
-    """
-
-    gram: _Array
-    moment: _Array
-    squares: float = 0.0
-    total: float = 0.0
-    count: float = 0
-
-    @classmethod
-    def zeros(cls, size: int) -> Moments:
-        """Return empty sums for P = size coefficients."""
-        return cls(np.zeros((size, size), order="F"), np.zeros(size))
-
-    def add(self, rows: _Array, values: _Array, weights: _Array | None = None) -> None:
-        """Add rows (K, P) with values (K,), each as often as its weight (K,) says."""
-        from scipy.linalg.blas import dsyrk
-
-        if not len(rows):
-            return
-        roots = None if weights is None else np.sqrt(weights)
-        if roots is not None:
-            rows, values = roots[:, None] * rows, roots * values
-        # Only one triangle is summed; see whole().
-        self.gram = dsyrk(1.0, rows.T, beta=1.0, c=self.gram, overwrite_c=True)
-        self.moment += rows.T @ values
-        self.squares += float(values @ values)
-        self.total += float(values.sum() if roots is None else roots @ values)
-        self.count += len(values) if weights is None else float(weights.sum())
-
-    def whole(self) -> Moments:
-        """Return sums whose Gram matrix has both triangles."""
-        upper = np.triu(self.gram)
-        gram = upper + np.triu(upper, 1).T
-        return Moments(gram, self.moment, self.squares, self.total, self.count)
-
-    def include(self, other: Moments) -> None:
-        """Add the sums over other rows."""
-        if other.count == 0:
-            return
-        self.gram += other.gram
-        self.moment += other.moment
-        self.squares += other.squares
-        self.total += other.total
-        self.count += other.count
-
-    def __sub__(self, other: Moments) -> Moments:
-        """Return the sums without some of their rows."""
-        return Moments(
-            self.gram - other.gram,
-            self.moment - other.moment,
-            self.squares - other.squares,
-            self.total - other.total,
-            self.count - other.count,
-        )
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation σ of the values."""
-        mean = self.total / self.count
-        return float(np.sqrt(max(self.squares / self.count - mean**2, 0.0)))
-
-    @property
-    def weight(self) -> float:
-        """The weight w² = 1 / (N σ)², zero without rows (equation 13)."""
-        if self.count == 0:
-            return 0.0
-        # Values that are all alike, as for a single configuration, are weighed by their size.
-        spread = self.deviation or abs(self.total) / self.count or 1.0
-        return 1.0 / (self.count * spread) ** 2
-
-    def error(self, coefficients: _Array) -> float | None:
-        """Root mean square error of coefficients on these rows; None without rows."""
-        if self.count == 0:
-            return None
-        gradient = self.gram @ coefficients - 2.0 * self.moment
-        squares = float(coefficients @ gradient) + self.squares
-        return float(np.sqrt(max(squares, 0.0) / self.count))
+_VERSION = 2
+# Memory that sums may take together.
+_MOST_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +48,7 @@ class Solution:
         Root mean square errors on the data of the equations: "energy" in eV/atom, "forces" in
         eV/Å, "stress" in eV/Å³, as far as there are such data.
     factor
-        (P, P) lower triangular L with L Lᵀ the matrix of the equations.
+        (P, P) upper triangular U with Uᵀ U the matrix of the equations.
     noise
         Variance τ of equation 19, which scales the covariance of the coefficients.
     """
@@ -154,13 +65,15 @@ class Solution:
         """
         from scipy.linalg import solve_triangular
 
-        spread = solve_triangular(self.factor, np.atleast_2d(rows).T, lower=True)
+        spread = solve_triangular(self.factor, np.atleast_2d(rows).T, trans="T")
         result: _Array = np.sqrt(self.noise * (spread**2).sum(axis=0))
         return result
 
-    def mean_variance(self, sums: Moments) -> float:
+    def mean_variance(self, groups: Iterable[Moments]) -> float:
         """Return the mean of the squares of :meth:`deviations` over the rows of some sums."""
-        return float(self.noise * np.trace(_solve(self.factor, sums.gram)) / sums.count)
+        chosen = list(groups)
+        total = sum(sums.variances(self.factor) for sums in chosen)
+        return float(self.noise * total / sum(sums.count for sums in chosen))
 
 
 @dataclass(eq=False)
@@ -172,7 +85,9 @@ class NormalEquations:
     settings
         Settings whose basis the equations have.
     groups
-        For each group, sums over its energies per atom, force components and stresses.
+        For each group, sums over its energies per atom, force components and stresses; and, as
+        "composition", over the energies of structures whose atoms interact, with the shares of
+        the species as their only features: their scale is what compositions leave unexplained.
     """
 
     settings: UF3Settings
@@ -181,12 +96,39 @@ class NormalEquations:
     def __post_init__(self) -> None:
         """Make the basis."""
         self.basis: UF3Basis = self.settings.basis()
+        self.origin = np.zeros(len(self.basis.species))
+        """Energies of the species in eV that new groups take off before they sum."""
+
+    @property
+    def most_groups(self) -> int:
+        """How many groups find room in 4 GiB, if each has many of all kinds of data."""
+        return int(_MOST_BYTES // (8 * len(_QUANTITIES) * self.basis.size**2))
+
+    def require_room(self) -> None:
+        """Refuse sums and a solution that would not find room in memory.
+
+        Raises
+        ------
+        ForceFieldError
+            If there are too many coefficients.
+        """
+        if self.most_groups == 0:
+            size = self.basis.size
+            raise ForceFieldError(
+                f"{size:,} coefficients need {8e-9 * size**2:.0f} GB for each matrix of the fit; "
+                "take fewer intervals of triplets (--three-body MIN:MAX:L,M,N), set ranges of "
+                "single triplets (--config), or fit pairs alone (--three-body none)"
+            )
 
     def group(self, name: str) -> dict[str, Moments]:
         """Return the sums of a group, empty ones if it is new."""
         if name not in self.groups:
+            size = self.basis.size
             self.groups[name] = {
-                quantity: Moments.zeros(self.basis.size) for quantity in _QUANTITIES
+                "energy": Moments.zeros(size, self.origin),
+                "forces": Moments.zeros(size),
+                "stress": Moments.zeros(size),
+                _COMPOSITION: Moments.zeros(len(self.origin), self.origin),
             }
         return self.groups[name]
 
@@ -209,19 +151,49 @@ class NormalEquations:
                 f"{', '.join(sorted(self.groups))}"
             )
 
-    def sums(self) -> dict[str, Moments]:
-        """Return the sums over all groups, by quantity."""
-        result = {}
-        for quantity in _QUANTITIES:
-            total = Moments.zeros(self.basis.size)
-            for group in self.groups.values():
-                total.include(group[quantity])
-            result[quantity] = total.whole()
-        return result
+    def of(self, quantity: str) -> list[Moments]:
+        """Return the sums of a quantity, those of each group that has some."""
+        every = [group[quantity] for group in self.groups.values()]
+        return [sums for sums in every if sums.count]
+
+    def count(self, quantity: str) -> float:
+        """Return the number of values, or the sum of their weights."""
+        return sum(sums.count for sums in self.of(quantity))
+
+    def diagonal(self, quantity: str) -> _Array:
+        """Return (P,) the sums of the squares of each feature over all rows of a quantity."""
+        return np.asarray(sum((sums.diagonal for sums in self.of(quantity)), np.zeros(1)))
+
+    def deviation(self, quantity: str) -> float:
+        """Return the σ of equation 13: of energies, what compositions leave unexplained."""
+        if quantity == "energy":
+            return self._compositions().deviation or 1.0
+        every = self.of(quantity)
+        # Gram matrices take no part in this σ.
+        total = Moments.zeros(0)
+        total.squares = sum(sums.squares for sums in every)
+        total.total = sum(sums.total for sums in every)
+        total.count = sum(sums.count for sums in every)
+        return total.deviation
+
+    def _compositions(self) -> Moments:
+        total = Moments.zeros(len(self._origin), self._origin)
+        for sums in self.of(_COMPOSITION):
+            total.include(sums)
+        return total
 
     def errors(self, coefficients: _Array) -> dict[str, float]:
         """Return root mean square errors of coefficients on all the data of the equations."""
-        return _errors(self.sums(), coefficients)
+        return {
+            quantity: float(
+                np.sqrt(
+                    sum(sums.squared_errors(coefficients) for sums in self.of(quantity))
+                    / self.count(quantity)
+                )
+            )
+            for quantity in _QUANTITIES
+            if self.count(quantity)
+        }
 
     def solve(self, settings: UF3Settings | None = None) -> Solution:
         """Solve for the coefficients that minimise equation 12, without touching the data again.
@@ -241,39 +213,66 @@ class NormalEquations:
             raise ForceFieldError(
                 "these normal equations belong to other elements, ranges or knots; make them anew"
             )
-        return self._solved(self.sums(), chosen)
-
-    def _solved(self, sums: dict[str, Moments], chosen: UF3Settings) -> Solution:
         shares = _shares(chosen)
-        weights = {quantity: shares[quantity] * sums[quantity].weight for quantity in _QUANTITIES}
+        weights = {
+            quantity: shares[quantity] / (count * self.deviation(quantity)) ** 2
+            for quantity in _QUANTITIES
+            if (count := self.count(quantity))
+        }
         if not any(weights.values()):
             raise ForceFieldError("there are no data to fit to, or all have the weight zero")
-        matrix = penalty_matrix(self.basis, chosen.regularisation)
-        moment = np.zeros(self.basis.size)
-        for quantity, weight in weights.items():
-            matrix += weight * sums[quantity].gram
-            moment += weight * sums[quantity].moment
-        factor = _cholesky(matrix)
+        factor, moment = self._factored(weights, chosen.regularisation)
         coefficients = constrained_solution(
             factor, _solve(factor, moment), inequalities(self.basis, chosen)
         )
-        errors = _errors(sums, coefficients)
+        coefficients[: len(self._origin)] += self._origin
+        errors = self.errors(coefficients)
         noise = sum(weights[quantity] * error**2 for quantity, error in errors.items())
         noise /= sum(1 for quantity in errors if weights[quantity] > 0)
         return Solution(coefficients, errors, factor, noise)
 
+    @property
+    def _origin(self) -> _Array:
+        """Energies of the species that the first group has taken off."""
+        first = next(iter(self.groups.values()), None)
+        return self.origin if first is None else first["energy"].origin
+
+    def _factored(
+        self, weights: dict[str, float], penalties: Regularisation
+    ) -> tuple[_Array, _Array]:
+        """Return U with Uᵀ U = A and b; where rounding made A indefinite, its diagonal is raised.
+
+        A and U are one piece of memory.
+        """
+        from scipy.linalg import LinAlgError, cholesky
+
+        penalty, species = penalty_matrix(self.basis, penalties), len(self._origin)
+        lift = 0.0
+        for _ in range(8):
+            matrix, moment = penalty.toarray(order="F"), np.zeros(self.basis.size)
+            # Energies of species are not pulled to zero but to what compositions explain.
+            moment[:species] += matrix.diagonal()[:species] * self._compositions().explained
+            for quantity, weight in weights.items():
+                for sums in self.of(quantity):
+                    origin = self._origin if quantity == "energy" else sums.origin
+                    sums.add_to(matrix, moment, origin, weight)
+            diagonal = np.einsum("ii->i", matrix)
+            largest = float(diagonal.max())
+            diagonal += lift
+            try:
+                return cholesky(matrix, overwrite_a=True, check_finite=False), moment
+            except LinAlgError:
+                lift = 100.0 * lift or 1e-15 * largest
+        raise ForceFieldError("the normal equations cannot be solved; raise the ridge penalties")
+
     def leave_groups_out(self, settings: UF3Settings | None = None) -> dict[str, dict[str, float]]:
         """Return, for each group, the errors on it of a fit to all others."""
         chosen = self.settings if settings is None else settings
-        if len(self.groups) < 2:
-            return {}
-        total, errors = self.sums(), {}
-        for name, group in self.groups.items():
-            if not self.without(name).have_data(chosen):
-                continue
-            own = {quantity: moments.whole() for quantity, moments in group.items()}
-            others = {quantity: total[quantity] - own[quantity] for quantity in _QUANTITIES}
-            errors[name] = _errors(own, self._solved(others, chosen).coefficients)
+        errors = {}
+        for name in self.groups:
+            others = self.without(name)
+            if others.groups and others.have_data(chosen):
+                errors[name] = self.only(name).errors(others.solve(chosen).coefficients)
         return errors
 
     def have_data(self, settings: UF3Settings) -> bool:
@@ -295,10 +294,7 @@ class NormalEquations:
         for number, name in enumerate(names):
             for quantity, sums in self.groups[name].items():
                 label = f"{number}_{quantity}"
-                if sums.count:
-                    arrays[f"{label}_gram"] = sums.gram
-                    arrays[f"{label}_moment"] = sums.moment
-                arrays[f"{label}_scalars"] = np.array([sums.squares, sums.total, sums.count])
+                arrays |= sums.as_arrays(label)
         with whole_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
 
@@ -318,13 +314,11 @@ class NormalEquations:
                     raise ForceFieldError(f"{path}: has version {header['version']}")
                 result = cls(UF3Settings(**header["settings"]))
                 for number, name in enumerate(header["groups"]):
-                    for quantity, sums in result.group(name).items():
+                    group = result.group(name)
+                    for quantity, sums in group.items():
                         label = f"{number}_{quantity}"
-                        scalars = map(float, file[f"{label}_scalars"])
-                        sums.squares, sums.total, sums.count = scalars
-                        if sums.count:
-                            sums.gram = np.asfortranarray(file[f"{label}_gram"])
-                            sums.moment = file[f"{label}_moment"]
+                        group[quantity] = Moments.from_arrays(len(sums.moment), label, file)
+                result.origin = result._origin
                 return result
         except ForceFieldError:
             raise
@@ -344,28 +338,8 @@ def _basis_settings(settings: UF3Settings) -> dict[str, Any]:
     return settings.model_dump(include=_OF_BASIS)
 
 
-def _errors(sums: dict[str, Moments], coefficients: _Array) -> dict[str, float]:
-    errors = {quantity: moments.error(coefficients) for quantity, moments in sums.items()}
-    return {quantity: error for quantity, error in errors.items() if error is not None}
-
-
-def _cholesky(matrix: _Array) -> _Array:
-    """Lower factor; where rounding made the matrix indefinite, its diagonal is raised."""
-    from scipy.linalg import LinAlgError, cholesky
-
-    lift = 0.0
-    largest = float(np.diag(matrix).max())
-    for _ in range(8):
-        try:
-            factor: _Array = cholesky(matrix + lift * np.eye(len(matrix)), lower=True)
-            return factor
-        except LinAlgError:
-            lift = 100.0 * lift or 1e-15 * largest
-    raise ForceFieldError("the normal equations cannot be solved; raise the ridge penalties")
-
-
 def _solve(factor: _Array, right: _Array) -> _Array:
     from scipy.linalg import cho_solve
 
-    solution: _Array = cho_solve((factor, True), right)
+    solution: _Array = cho_solve((factor, False), right)
     return solution

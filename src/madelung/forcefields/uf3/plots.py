@@ -89,7 +89,7 @@ def _draw_pair(axes: Any, pair: PairFunction, equations: NormalEquations) -> Non
 
 
 def _support_label(equations: NormalEquations) -> str:
-    kind = "force" if equations.sums()["forces"].count else "energy"
+    kind = "force" if equations.count("forces") else "energy"
     return f"support by {kind} data"
 
 
@@ -118,9 +118,7 @@ def _averaged(
 
 
 def _force_diagonal(equations: NormalEquations) -> NDArray[np.float64]:
-    sums = equations.sums()
-    chosen = sums["forces"] if sums["forces"].count else sums["energy"]
-    return np.diag(chosen.gram)
+    return equations.diagonal("forces" if equations.count("forces") else "energy")
 
 
 def _support_range(support: NDArray[np.float64]) -> tuple[float, float]:

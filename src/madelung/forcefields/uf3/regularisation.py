@@ -13,24 +13,27 @@ from madelung.forcefields.uf3.settings import Regularisation
 __all__ = ["penalty_matrix"]
 
 
-def penalty_matrix(basis: UF3Basis, settings: Regularisation) -> NDArray[np.float64]:
-    """Return the (P, P) matrix R of the penalty c·R·c.
+def penalty_matrix(basis: UF3Basis, settings: Regularisation) -> Any:
+    """Return the (P, P) matrix R of the penalty c·R·c, a sparse one.
 
     Second differences are taken along each axis, over the trailing zeros as well, so that terms go
     to zero smoothly; but not over coefficients of V3 that no triangle reaches.
     """
-    matrix = np.zeros((basis.size, basis.size))
-    count = len(basis.species)
-    matrix[np.arange(count), np.arange(count)] = settings.ridge_one_body
+    from scipy.sparse import diags
+
+    ridge = np.zeros(basis.size)
+    ridge[: len(basis.species)] = settings.ridge_one_body
+    total: Any = 0.0
     for columns in basis.pair_columns.values():
-        _add_ridge(matrix, columns, settings.ridge_two_body)
+        # A coefficient that stands twice, by symmetry, is counted once.
+        ridge[columns[columns >= 0]] = settings.ridge_two_body
         allowed = np.ones(columns.shape, dtype=bool)
-        _add_curvature(matrix, columns, allowed, settings.curvature_two_body)
+        total += settings.curvature_two_body * _curvature(basis.size, columns, allowed)
     for numbers in basis.triplet_columns.values():
-        _add_ridge(matrix, numbers, settings.ridge_three_body)
+        ridge[numbers[numbers >= 0]] = settings.ridge_three_body
         allowed = (numbers >= 0) | _trailing(basis, numbers.shape)
-        _add_curvature(matrix, numbers, allowed, settings.curvature_three_body)
-    return matrix
+        total += settings.curvature_three_body * _curvature(basis.size, numbers, allowed)
+    return (diags(ridge) + total).tocsc()
 
 
 def _trailing(basis: UF3Basis, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -42,23 +45,11 @@ def _trailing(basis: UF3Basis, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return result
 
 
-def _add_ridge(matrix: NDArray[np.float64], columns: NDArray[np.int64], weight: float) -> None:
-    # A coefficient that stands twice, by symmetry, is counted once.
-    free = np.unique(columns[columns >= 0])
-    matrix[free, free] += weight
-
-
-def _add_curvature(
-    matrix: NDArray[np.float64],
-    columns: NDArray[np.int64],
-    allowed: NDArray[np.bool_],
-    weight: float,
-) -> None:
+def _curvature(size: int, columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Any:
+    """Sum of the squares of second differences along each axis, as a sparse matrix."""
     from scipy.sparse import coo_matrix
 
-    if weight == 0.0:
-        return
-    total: Any = coo_matrix(matrix.shape)
+    total: Any = coo_matrix((size, size)).tocsr()
     for axis in range(columns.ndim):
         moved, good = np.moveaxis(columns, axis, 0), np.moveaxis(allowed, axis, 0)
         stencils = [moved[:-2].ravel(), moved[1:-1].ravel(), moved[2:].ravel()]
@@ -72,7 +63,7 @@ def _add_curvature(
             np.concatenate(part) for part in zip(*parts, strict=True)
         )
         differences = coo_matrix(
-            (values, (row_numbers, column_numbers)), shape=(len(used), matrix.shape[1])
+            (values, (row_numbers, column_numbers)), shape=(len(used), size)
         ).tocsr()
         total = total + differences.T @ differences
-    matrix += weight * total.toarray()
+    return total

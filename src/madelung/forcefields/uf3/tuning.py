@@ -69,8 +69,7 @@ def cross_validation(
         quantity: math.sqrt(squares[quantity] / counts[quantity]) if counts[quantity] else math.nan
         for quantity in squares
     }
-    sums = equations.sums()
-    ratios = [rms[name] / (sums[name].deviation or 1.0) for name in rms if counts[name]]
+    ratios = [rms[name] / equations.deviation(name) for name in rms if counts[name]]
     return CrossValidation(
         configurations=round(counts["energy"]),
         energy_rmse=MILLIELECTRONVOLTS * rms["energy"],

@@ -1,0 +1,135 @@
+"""Fits to alloys: energies of the elements, lone atoms, and memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from madelung.common.errors import ForceFieldError
+from madelung.forcefields.reference.configurations import Configuration, read_configurations
+from madelung.forcefields.uf3 import normal_equations
+from madelung.forcefields.uf3.fit import assemble, fit_uf3
+from madelung.forcefields.uf3.normal_equations import NormalEquations
+from madelung.forcefields.uf3.settings import ThreeBodyRange, UF3Settings
+from madelung.forcefields.uf3.tuning import cross_validation
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("madelung.common._uf3") is None, reason="the native core is not built"
+)
+CASES = Path(__file__).parent / "cases"
+ALLOY = UF3Settings(elements=("Cu", "Ni"), three_body=ThreeBodyRange(intervals=(4, 4, 5)))
+COPPER = UF3Settings(elements=("Cu",), three_body=ThreeBodyRange(intervals=(5, 5, 8)))
+
+
+def alloy() -> list[Configuration]:
+    data = read_configurations(CASES / "alloy_test.extxyz.xz")
+    return [replace(item, group=f"{number % 2}") for number, item in enumerate(data)]
+
+
+def test_energies_of_the_elements_change_no_error() -> None:
+    data = alloy()
+    first = fit_uf3(data, ALLOY)
+    for shift in (1e3, 1e5):
+        moved = [
+            replace(item, energy=item.energy + shift * np.sum(item.crystal.numbers == 28))
+            for item in data
+            if item.energy is not None
+        ]
+        second = fit_uf3(moved, ALLOY)
+        assert second.potential.one_body[28] - first.potential.one_body[28] == pytest.approx(
+            shift, abs=1e-3
+        )
+        assert second.errors == pytest.approx(first.errors, rel=1e-4)
+        one, two = (cross_validation(fit.equations) for fit in (first, second))
+        assert one is not None and two is not None
+        assert two.score == pytest.approx(one.score, rel=1e-4)
+        found = second.potential.evaluate(data[0].crystal)
+        right = first.potential.evaluate(data[0].crystal)
+        np.testing.assert_allclose(found.forces, right.forces, atol=1e-5)
+
+
+def test_an_element_that_comes_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Energies are taken off by what the first configurations say, here those of copper alone."""
+    from madelung.forcefields.uf3 import fit
+
+    data = sorted(alloy(), key=lambda item: int(np.sum(item.crystal.numbers == 28)))
+    right = fit_uf3(data, ALLOY)
+    monkeypatch.setattr(fit, "_FIRST", 1)
+    found = fit_uf3(data, ALLOY)
+    assert found.errors == pytest.approx(right.errors, rel=1e-4, abs=1e-6)
+
+
+def test_a_lone_atom_changes_nothing_for_the_others() -> None:
+    data = list(read_configurations(CASES / "cu_iso.extxyz.xz"))
+    alone = [item for item in data if len(item.crystal) == 1]
+    others = [item for item in data if len(item.crystal) > 1]
+    assert len(alone) == 1 and len(others) == 40
+    fits = [fit_uf3(chosen, COPPER) for chosen in (others, data)]
+    deviations = [fit.equations.deviation("energy") for fit in fits]
+    assert deviations[1] == pytest.approx(deviations[0], rel=1e-12)
+    assert abs(fits[1].potential.evaluate(alone[0].crystal).energy) < 1e-4
+    right, found = (fit.errors for fit in fits)
+    assert found["energy"] == pytest.approx(right["energy"], rel=0.2)
+    assert found["forces"] == pytest.approx(right["forces"], rel=0.15)
+
+
+def test_rows_and_their_products_are_the_same(tmp_path: Path) -> None:
+    """Many coefficients: rows are kept while they are few, and on disk too."""
+    data = alloy()
+    equations, _ = assemble(data, ALLOY, by_group=False)
+    sums = equations.groups[""]["forces"]
+    assert sums.count == 20 * 96
+    direct = NormalEquations(ALLOY)
+    assemble(data * 8, ALLOY, into=direct, by_group=False)
+    many = direct.groups[""]["forces"]
+    np.testing.assert_allclose(many.gram, 8 * sums.gram, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(many.diagonal, np.diag(many.gram), rtol=1e-12)
+    vector = np.random.default_rng(0).normal(size=ALLOY.basis().size)
+    np.testing.assert_allclose(many.times(vector), many.gram @ vector, rtol=1e-8, atol=1e-8)
+    direct.save(tmp_path / "equations.npz")
+    again = NormalEquations.load(tmp_path / "equations.npz")
+    np.testing.assert_array_equal(again.groups[""]["forces"].gram, many.gram)
+    assert again.solve().errors == direct.solve().errors
+
+
+def test_too_many_coefficients_are_refused_with_advice() -> None:
+    wide = UF3Settings(elements=("Cu", "Ni", "Al"))
+    with pytest.raises(ForceFieldError, match=r"22,734 coefficients need 4 GB.*--three-body"):
+        fit_uf3(alloy(), wide)
+
+
+def test_parts_are_joined_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = ALLOY.basis().size
+    monkeypatch.setattr(normal_equations, "_MOST_BYTES", 8 * 3 * size**2 * 3 + 1)
+    assert NormalEquations(ALLOY).most_groups == 3
+    monkeypatch.setattr(normal_equations, "_MOST_BYTES", 8 * 3 * size**2 - 1)
+    with pytest.raises(ForceFieldError, match="coefficients need"):
+        fit_uf3(alloy(), ALLOY)
+
+
+MEMORY = """
+import json, resource, sys
+from madelung.forcefields.reference.configurations import read_configurations
+from madelung.forcefields.uf3.fit import fit_uf3
+from madelung.forcefields.uf3.settings import UF3Settings
+fit = fit_uf3(read_configurations(sys.argv[1]), UF3Settings(elements=("Cu", "Ni")))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([fit.equations.basis.size, peak * (1 if sys.platform == "darwin" else 1024)]))
+"""
+
+
+@pytest.mark.slow
+def test_an_alloy_at_the_defaults_takes_little_memory() -> None:
+    command = [sys.executable, "-c", MEMORY, str(CASES / "alloy_test.extxyz.xz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    size, peak = json.loads(done.stdout)
+    assert size == 6873
+    # Three matrices of the size of the fit and what Python itself takes.
+    assert peak < 3 * 8 * size**2 + 5e8
