@@ -6,16 +6,21 @@ import json
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixAtoms, FixCartesian
 from force_fields import SmoothPairs
 
 from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
+from madelung.calculations.integrators import integrator, integrator_state
+from madelung.calculations.preparation import calculator_of
 from madelung.common.errors import ForceFieldError
+from madelung.common.units import BOLTZMANN_CONSTANT
 from madelung.crystals.crystal import Crystal
 from madelung.forcefields.interface import Evaluation
 
@@ -144,6 +149,39 @@ def test_thermostats_reach_their_temperature(settings: DynamicsSettings, tmp_pat
         assert np.mean(result.column("pressure_GPa")[50:]) == pytest.approx(0.05, abs=0.05)
     if settings.thermostat == "nose-hoover":
         assert abs(result.drift) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("constraint", "freedom"),
+    [(None, 9), (FixAtoms([0]), 9), (FixCartesian([0, 1], (True, True, False)), 7)],
+    ids=["free", "atom", "coordinates"],
+)
+def test_the_chain_counts_what_can_move(tmp_path: Path, constraint: Any, freedom: int) -> None:
+    """The mean of the sum of p²/m is kT for each way to move: else the chain does not rest.
+
+    (M. E. Tuckerman, Statistical Mechanics, 2010, section 4.10: three ways less where the whole
+    is at rest.)
+    """
+    atoms = argon()
+    atoms.set_constraint(constraint)
+    settings = replace(
+        SETTINGS, ensemble="nvt", thermostat="nose-hoover", thermostat_time=50.0, log_every=1,
+        trajectory_every=0, time_step=5.0, checkpoint_every=10_000,
+    )  # fmt: skip
+    short = replace(FORCE_FIELD, onset=4.2, end=5.2)
+    result = run_dynamics(atoms, short, tmp_path, steps=800, settings=settings)
+    mean = 2.0 * result.column("kinetic_eV").mean() / (BOLTZMANN_CONSTANT * 40.0)
+    assert mean == pytest.approx(freedom, rel=0.04)
+    assert result.column("temperature_K").mean() == pytest.approx(40.0, rel=0.04)
+
+
+def test_a_barostat_counts_what_can_move() -> None:
+    settings = ENSEMBLES[3]
+    atoms = argon()
+    atoms.calc = calculator_of(FORCE_FIELD)
+    dynamics = integrator(atoms, settings, np.random.default_rng(0))
+    assert integrator_state(dynamics)["_thermostat._num_atoms_global"] == 3.0
+    assert integrator_state(dynamics)["integrator._num_atoms_global"] == 3.0
 
 
 @pytest.mark.slow

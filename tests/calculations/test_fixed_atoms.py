@@ -8,7 +8,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
-from ase.constraints import FixAtoms, FixSymmetry
+from ase.constraints import FixAtoms, FixBondLength, FixSymmetry
 from typer.testing import CliRunner
 
 from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
@@ -71,15 +71,24 @@ def test_constraints_that_dynamics_cannot_keep_are_refused(tmp_path: Path) -> No
     with pytest.raises(ForceFieldError, match="degrees of freedom that FixSymmetry takes"):
         run_dynamics(atoms, copper, tmp_path / "symmetric", steps=2)
     thermostat = DynamicsSettings(ensemble="nvt", thermostat="nose-hoover")
-    atoms.set_constraint(FixAtoms([0]))
-    with pytest.raises(ForceFieldError, match="counts every atom as free"):
+    atoms.set_constraint(FixBondLength(0, 1))
+    with pytest.raises(ForceFieldError, match="does not keep FixBondLength"):
         run_dynamics(atoms, copper, tmp_path / "chain", steps=1, settings=thermostat)
+    atoms.set_constraint(FixAtoms([0]))
+    barostat = DynamicsSettings(ensemble="npt")
+    with pytest.raises(ForceFieldError, match="moves every atom with the cell"):
+        run_dynamics(atoms, copper, tmp_path / "cell", steps=1, settings=barostat)
 
 
 def test_a_pressure_without_a_cell_is_refused(tmp_path: Path) -> None:
     options = ("--out", str(tmp_path), "--force-field", str(COPPER), "--pressure", "5")
     result = CliRunner().invoke(app, ["run", "relax", str(CASES / "slab.POSCAR"), *options])
     assert result.exit_code == 2 and "--cell" in result.output
+    options = (*options, "--steps", "1", "--ensemble", "nvt")
+    result = CliRunner().invoke(app, ["run", "md", str(CASES / "slab.POSCAR"), *options])
+    assert result.exit_code == 2 and "npt" in result.output
+    with pytest.raises(ForceFieldError, match="pressure"):
+        DynamicsSettings(ensemble="nvt", pressure=1.0)
 
 
 def test_a_compressed_file_of_lammps_is_read() -> None:

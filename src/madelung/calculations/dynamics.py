@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from madelung.calculations.checkpoints import (
 )
 from madelung.calculations.integrators import (
     DynamicsSettings,
+    degrees_of_freedom,
     integrator,
     integrator_state,
     restore_integrator,
@@ -227,6 +229,11 @@ class _Run:
         self.atoms: Any = None
         self.dynamics: Any = None
 
+    @cached_property
+    def freedom(self) -> int:
+        """Degrees of freedom, by which temperature is told."""
+        return degrees_of_freedom(self.atoms, self.settings)
+
     def start(self, atoms: Any) -> None:
         """Begin with velocities of the temperature."""
         if not atoms.has("momenta"):
@@ -332,7 +339,7 @@ class _Run:
             "potential_eV": potential,
             "kinetic_eV": kinetic,
             "conserved_eV": conserved,
-            "temperature_K": float(atoms.get_temperature()),
+            "temperature_K": 2.0 * kinetic / (BOLTZMANN_CONSTANT * self.freedom),
             "volume_A3": float(atoms.get_volume()) if periodic else nan,
             "pressure_GPa": _pressure(atoms) if periodic else nan,
         }

@@ -10,7 +10,13 @@ import numpy as np
 from madelung.common.errors import ForceFieldError
 from madelung.common.units import GIGAPASCAL
 
-__all__ = ["DynamicsSettings", "integrator", "integrator_state", "restore_integrator"]
+__all__ = [
+    "DynamicsSettings",
+    "degrees_of_freedom",
+    "integrator",
+    "integrator_state",
+    "restore_integrator",
+]
 
 ENSEMBLES = ("nve", "nvt", "npt")
 THERMOSTATS = ("langevin", "nose-hoover")
@@ -79,6 +85,8 @@ class DynamicsSettings:
             raise ForceFieldError(f"the temperature must not be negative, not {self.temperature}")
         if self.temperature == 0.0 and self.ensemble != "nve":
             raise ForceFieldError("a thermostat needs a temperature above zero")
+        if self.pressure != 0.0 and self.ensemble != "npt":
+            raise ForceFieldError("a pressure acts on the cell, which npt alone changes")
         if self.trajectory_every < 0:
             raise ForceFieldError("trajectory_every must not be negative")
 
@@ -93,8 +101,8 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
     Raises
     ------
     ForceFieldError
-        If the structure has no volume that a barostat could change, or atoms are fixed that the
-        thermostat would count as free.
+        If the structure has no volume that a barostat could change, or constraints are there that
+        the equations of motion do not keep.
     """
     from ase import units
 
@@ -105,18 +113,17 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
 
         return VelocityVerlet(atoms, step)
     damping = settings.thermostat_time * units.fs
-    chained = settings.ensemble == "npt" or settings.thermostat == "nose-hoover"
-    if chained and atoms.constraints:
-        raise ForceFieldError(
-            "Nosé and Hoover's thermostat counts every atom as free, and some are fixed; take "
-            "constant volume with Langevin's thermostat"
-        )
     if settings.ensemble == "npt":
         from ase.md.nose_hoover_chain import IsotropicMTKNPT
 
         if not atoms.pbc.all():
             raise ForceFieldError("constant pressure needs a structure periodic in 3 directions")
-        return IsotropicMTKNPT(
+        if atoms.constraints:
+            raise ForceFieldError(
+                "constant pressure moves every atom with the cell, and some are fixed; take "
+                "constant volume (nvt)"
+            )
+        dynamics = IsotropicMTKNPT(
             atoms,
             step,
             temperature_K=settings.temperature,
@@ -124,10 +131,11 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
             tdamp=damping,
             pdamp=settings.barostat_time * units.fs,
         )
+        return _counting(dynamics, degrees_of_freedom(atoms, settings), damping)
     if settings.thermostat == "nose-hoover":
-        from ase.md.nose_hoover_chain import NoseHooverChainNVT
-
-        return NoseHooverChainNVT(atoms, step, settings.temperature, damping)
+        _require_coordinates(atoms)
+        dynamics = _chain()(atoms, step, settings.temperature, damping)
+        return _counting(dynamics, degrees_of_freedom(atoms, settings), damping)
     from ase.md.langevin import Langevin
 
     return Langevin(
@@ -138,6 +146,66 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
         fixcm=False,
         rng=generator,
     )
+
+
+def degrees_of_freedom(atoms: Any, settings: DynamicsSettings) -> int:
+    """Return the number of ways to move that have kT/2 each.
+
+    Those that constraints take do not count; nor does, along each axis in which nothing is fixed,
+    that of the whole if it is at rest, since forces do not move it. (Langevin's forces do.)
+
+    Parameters
+    ----------
+    atoms
+        ASE ``Atoms`` with their momenta.
+    settings
+        Ensemble and thermostat.
+    """
+    count = int(atoms.get_number_of_degrees_of_freedom())
+    if settings.ensemble == "nvt" and settings.thermostat == "langevin":
+        return count
+    momenta = atoms.get_momenta()
+    resting = np.abs(momenta.sum(axis=0)) <= 1e-8 * np.abs(momenta).sum()
+    for constraint in atoms.constraints:
+        # FixCartesian masks the axes that it fixes; others may hold the whole along any.
+        masked = type(constraint).__name__ == "FixCartesian"
+        resting &= ~np.asarray(constraint.mask if masked else True, dtype=bool)
+    return max(count - int(resting.sum()), 1)
+
+
+def _chain() -> Any:
+    """ASE's chain, in which fixed atoms gather no momentum that the thermostat would see."""
+    from ase.md.nose_hoover_chain import NoseHooverChainNVT
+
+    class FixingChain(NoseHooverChainNVT):
+        def _get_forces(self) -> Any:
+            self._update_atoms()
+            return self.atoms.get_forces()
+
+    return FixingChain
+
+
+def _counting(dynamics: Any, freedom: int, damping: float) -> Any:
+    """Let Nosé and Hoover's chain, and the barostat, count degrees of freedom for what they are.
+
+    ASE takes three for each of N atoms; N is what its equations hold, here a third of the number.
+    """
+    thermostat = dynamics._thermostat
+    thermostat._num_atoms_global = freedom / 3.0
+    thermostat._Q[0] = freedom * thermostat._kT * damping**2
+    if hasattr(dynamics, "_num_atoms_global"):
+        dynamics._num_atoms_global = freedom / 3.0
+    return dynamics
+
+
+def _require_coordinates(atoms: Any) -> None:
+    """Refuse constraints other than fixed coordinates: the chain would not keep them."""
+    for constraint in atoms.constraints:
+        name = type(constraint).__name__
+        if name not in ("FixAtoms", "FixCartesian"):
+            raise ForceFieldError(
+                f"Nosé and Hoover's thermostat does not keep {name}; take Langevin's"
+            )
 
 
 def _require_counted(atoms: Any) -> None:

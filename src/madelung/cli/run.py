@@ -250,6 +250,11 @@ def md(
     """Molecular dynamics, which can be interrupted and goes on bit for bit the same."""
     from madelung.calculations.dynamics import DynamicsSettings, run_dynamics
 
+    if pressure != 0.0 and ensemble != EnsembleName.npt:
+        raise typer.BadParameter(
+            "a pressure acts on the cell; add --ensemble npt, or leave the pressure out",
+            param_hint="--pressure",
+        )
     crystal, field = _subjects(structure, force_field)
     settings = DynamicsSettings(
         ensemble=ensemble.value,
