@@ -14,6 +14,9 @@ import pytest
 
 from madelung.common.errors import ForceFieldError
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
+from madelung.forcefields.reference.reference_data import DataFiles
+from madelung.forcefields.splines.run_fit import run_meam_fit
+from madelung.forcefields.splines.settings import SplineMEAMSettings
 from madelung.forcefields.uf3 import normal_equations
 from madelung.forcefields.uf3.fit import assemble, fit_uf3
 from madelung.forcefields.uf3.normal_equations import NormalEquations
@@ -112,6 +115,34 @@ def test_parts_are_joined_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(normal_equations, "_MOST_BYTES", 8 * 3 * size**2 - 1)
     with pytest.raises(ForceFieldError, match="coefficients need"):
         fit_uf3(alloy(), ALLOY)
+
+
+def test_ranges_of_triplets_follow_the_order_of_their_names() -> None:
+    wide = ThreeBodyRange(intervals=(4, 6, 8))
+    named = {"O-O-H": wide, "H-H-O": wide}
+    basis = UF3Settings(elements=("O", "H"), triplets=named).basis()
+    assert [len(knots) - 7 for knots in basis.triplet_knots[8, 1, 8]] == [6, 4, 8]
+    assert [len(knots) - 7 for knots in basis.triplet_knots[1, 1, 8]] == [4, 6, 8]
+    axes = tuple(tuple(knots) for knots in wide.axes())
+    given = ThreeBodyRange(knots=axes)  # type: ignore[arg-type]
+    basis = UF3Settings(elements=("O", "H"), triplets={"O-O-H": given}).basis()
+    assert [len(knots) - 7 for knots in basis.triplet_knots[8, 1, 8]] == [6, 4, 8]
+
+
+@pytest.mark.parametrize("angular", [False, True])
+def test_spline_fits_state_the_error_of_their_report(tmp_path: Path, angular: bool) -> None:
+    settings = SplineMEAMSettings(
+        elements=("Cu", "Ni"), angular=angular, cutoff=4.5, starts=1, candidates=2, searched=10,
+        search_iterations=3, iterations=2, pair_knots=6, density_knots=6, embedding_knots=4,
+        bond_knots=4, angle_knots=4, validation=0.0,
+    )  # fmt: skip
+    data = DataFiles((str(CASES / "alloy_train.extxyz.xz"),), test_share=0.2)
+    job = run_meam_fit(data, tmp_path / "fit", settings)
+    report = json.loads((tmp_path / "fit" / "report.json").read_text("utf-8"))["training"]
+    errors = job.results["errors"]
+    assert errors["training"]["energy_rmse"] == pytest.approx(1e3 * report["energy"], rel=1e-3)
+    assert errors["training"]["force_rmse"] == pytest.approx(report["force"], rel=1e-3)
+    assert errors["test"]["energy_rmse"] < 3 * errors["training"]["energy_rmse"] + 10
 
 
 MEMORY = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -170,6 +170,7 @@ def compare(
     force_field: ForceField,
     configurations: Iterable[tuple[str, Configuration]],
     *,
+    shifts: Mapping[str, float] | None = None,
     progress: bool = False,
 ) -> Comparison:
     """Evaluate configurations and set the results beside the reference.
@@ -181,6 +182,8 @@ def compare(
     configurations
         Pairs of a part's name and a configuration of it. One that cannot be evaluated is noted
         among the problems and left out.
+    shifts
+        Energies in eV to add for each atom of an element, by symbol.
     progress
         Whether to show on stderr how far it is.
     """
@@ -192,6 +195,7 @@ def compare(
             problems.append(f"{item.id}: {problem}")
             continue
         atoms = len(item.crystal)
+        moved = sum((shifts or {}).get(symbol, 0.0) for symbol in item.crystal.symbols)
         has_stress = item.stress is not None and evaluation.volume > 0.0
         compared.append(
             ComparedConfiguration(
@@ -200,7 +204,7 @@ def compare(
                 group=item.group,
                 atoms=atoms,
                 energy=None if item.energy is None else item.energy / atoms,
-                predicted_energy=evaluation.energy / atoms,
+                predicted_energy=(evaluation.energy + moved) / atoms,
                 forces=item.forces,
                 predicted_forces=evaluation.forces,
                 stress=item.stress if has_stress else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ class SplineMEAMFitResult:
     fit
         The potential, and how it was found.
     comparison
-        Its predictions for training and test configurations; the mean difference of energies is
-        taken off, since a spline MEAM is fitted up to a shift.
+        Its predictions for training and test configurations, with the energies of the elements
+        that the training data call for, since a spline MEAM is fitted up to these.
     results
         What stands in ``results.json``.
     folder
@@ -89,30 +89,21 @@ def run_meam_fit(
     fit = fit_spline_meam(
         training, settings, out, initial=initial, resume=resume, progress=progress
     )
-    comparison = compare(fit.potential, data.divided())
-    shifted = _shifted(comparison)
+    comparison = compare(fit.potential, data.divided(), shifts=fit.shifts)
     results = {
         "settings": settings.model_dump(mode="json"),
         "data": data.as_object(),
         "parameters": fit.parameters,
         "skipped": skipped.count + fit.skipped,
         "problems": skipped.problems[:20],
-        "errors": {part: shifted.part(part).errors() for part in shifted.parts},
-        "errors_by_group": {part: shifted.part(part).errors_by_group() for part in shifted.parts},
+        "errors": {part: comparison.part(part).errors() for part in comparison.parts},
+        "errors_by_group": {
+            part: comparison.part(part).errors_by_group() for part in comparison.parts
+        },
     }
-    shifted.write(out / "predictions.csv")
+    comparison.write(out / "predictions.csv")
     with whole_file(out / "results.json") as temporary:
         temporary.write_text(json_text(results, indent=1), encoding="utf-8")
-    for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(shifted)}.items():
+    for name, figure in {"functions": plot_meam(fit), "parity": plot_parity(comparison)}.items():
         save_figure(figure, out / f"{name}.png")
-    return SplineMEAMFitResult(fit, shifted, results, out)
-
-
-def _shifted(comparison: Comparison) -> Comparison:
-    """Take the mean difference of each part off: the potential says nothing about it."""
-    shifts = {part: comparison.part(part).with_mean_shift().shift for part in comparison.parts}
-    moved = [
-        replace(item, predicted_energy=item.predicted_energy + shifts[item.part])
-        for item in comparison.configurations
-    ]
-    return Comparison(moved, comparison.problems)
+    return SplineMEAMFitResult(fit, comparison, results, out)

@@ -72,12 +72,13 @@ class Moments:
         if sum(map(len, self._rows)) > limit:
             self._collapse()
 
-    def _collapse(self) -> None:
-        if self._gram is None:
-            self._gram = np.zeros((len(self.moment),) * 2, order="F")
+    def _collapse(self) -> _Array:
+        """Sum the rows that are kept, and return the upper triangle of the Gram matrix."""
+        gram = np.zeros((len(self.moment),) * 2, order="F") if self._gram is None else self._gram
         for rows in self._kept:
-            _add_products(self._gram, rows, 1.0)
-        self._rows = []
+            _add_products(gram, rows, 1.0)
+        self._gram, self._rows = gram, []
+        return gram
 
     @property
     def _kept(self) -> list[_Array]:
@@ -96,8 +97,8 @@ class Moments:
         self.total += other.total
         self.count += other.count
         if other._gram is not None:
-            self._collapse()
-            self._gram += other._gram
+            gram = self._collapse()
+            gram += other._gram
         for rows in other._rows:
             self._put(rows)
 

@@ -64,6 +64,12 @@ class ThreeBodyRange(BaseModel):
             clamped_knots(self.minimum, 2 * self.maximum, self.intervals[2]),
         )
 
+    def turned(self) -> ThreeBodyRange:
+        """Return the range of the same triplet with its neighbours named in the other order."""
+        one, other, opposite = self.intervals
+        knots = None if self.knots is None else (self.knots[1], self.knots[0], self.knots[2])
+        return self.model_copy(update={"intervals": (other, one, opposite), "knots": knots})
+
 
 class Regularisation(BaseModel):
     """Penalties on coefficients: on their squares, and on those of their second differences."""
@@ -91,7 +97,9 @@ class UF3Settings(BaseModel):
         {}, description="Ranges of single pairs, as in W-W, that differ."
     )
     triplets: dict[str, ThreeBodyRange] = Field(
-        {}, description="Ranges of single triplets, centre first, as in O-H-H, that differ."
+        {},
+        description="Ranges of single triplets, centre first, as in O-H-H, that differ; r_ij is "
+        "that of the neighbour named first.",
     )
     trailing: int = Field(
         3, ge=0, le=3, description="Coefficients that are zero at the cutoff, for smoothness."
@@ -136,7 +144,10 @@ class UF3Settings(BaseModel):
         """Return the basis that these settings describe."""
         species = tuple(sorted(ELEMENT_SYMBOLS.index(symbol) for symbol in self.elements))
         pairs = {_key(name): value for name, value in self.pairs.items()}
-        triplets = {_key(name): value for name, value in self.triplets.items()}
+        triplets = {
+            _key(name): value.turned() if _is_turned(name) else value
+            for name, value in self.triplets.items()
+        }
         pair_knots = {
             (a, b): pairs.get((a, b), self.two_body).axis()
             for a in species
@@ -160,6 +171,12 @@ def _key(name: str) -> tuple[int, ...]:
     if len(numbers) == 2:
         return tuple(sorted(numbers))
     return (numbers[0], *sorted(numbers[1:]))
+
+
+def _is_turned(name: str) -> bool:
+    """Whether the neighbours of a triplet are named in the other order than :func:`_key` has."""
+    numbers = [ELEMENT_SYMBOLS.index(part) for part in name.split("-") if part in ELEMENT_SYMBOLS]
+    return len(numbers) == 3 and numbers[1] > numbers[2]
 
 
 def read_uf3_settings(
