@@ -18,6 +18,7 @@ __all__ = [
     "atomic_number",
     "chemical_formula",
     "covalent_radii",
+    "electropositive_rank",
 ]
 
 _SYMBOLS = (
@@ -43,6 +44,11 @@ _NON_METALS = "He Ne Ar Kr Xe Rn B Ge Si C Sb As P N H Po Te Se S O At I Br Cl F
 _NON_METAL_RANK = {symbol: rank for rank, symbol in enumerate(_NON_METALS.split())}
 
 
+def electropositive_rank(symbol: str) -> int:
+    """Return the place of an element among all: -1 for metals, then non-metals in IUPAC's order."""
+    return _NON_METAL_RANK.get(symbol, -1)
+
+
 def chemical_formula(numbers: Iterable[int]) -> str:
     """Chemical formula of a set of atoms.
 
@@ -63,7 +69,7 @@ def chemical_formula(numbers: Iterable[int]) -> str:
     if "C" in counts and "H" in counts:
         ordered = sorted(counts, key=lambda symbol: (symbol != "C", symbol != "H", symbol))
     else:
-        ordered = sorted(counts, key=lambda symbol: (_NON_METAL_RANK.get(symbol, -1), symbol))
+        ordered = sorted(counts, key=lambda symbol: (electropositive_rank(symbol), symbol))
     return "".join(f"{symbol}{counts[symbol] if counts[symbol] > 1 else ''}" for symbol in ordered)
 
 

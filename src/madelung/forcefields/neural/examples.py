@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.surroundings import Surroundings
 from madelung.forcefields.reference.configurations import Configuration
 
-__all__ = ["Example", "Spread", "examples_of", "set_scales", "spread_of"]
+__all__ = ["Example", "Spread", "examples_of", "set_scales", "spread_of", "with_lone_atoms_weighed"]
 
 Array = NDArray[np.float64]
 
@@ -62,6 +62,11 @@ class Example:
     def atoms(self) -> int:
         """Number of atoms."""
         return len(self.surroundings)
+
+    @property
+    def interacts(self) -> bool:
+        """Whether any of its atoms has a neighbour."""
+        return len(self.surroundings.senders) > 0
 
 
 def examples_of(
@@ -126,11 +131,14 @@ class Spread:
 
 
 def spread_of(examples: Sequence[Example], model: EnergyModel) -> Spread:
-    """Return how much labels differ, once the references of the elements are taken off."""
+    """Return how much labels differ, once the references of the elements are taken off.
+
+    Lone atoms say nothing of how energies of others differ.
+    """
     references = model.reference.numpy()
     energies = [
         (example.energies - references[example.surroundings.kinds].sum(0)) / example.atoms
-        for example in examples
+        for example in _interacting(examples)
     ]
     forces = [example.forces.ravel() for example in examples if example.forces is not None]
     virials = [
@@ -144,12 +152,42 @@ def spread_of(examples: Sequence[Example], model: EnergyModel) -> Spread:
     )
 
 
+def _interacting(examples: Sequence[Example]) -> Sequence[Example]:
+    return [example for example in examples if example.interacts] or examples
+
+
 def _root_mean_square(values: Sequence[Array]) -> float:
     if not values:
         return 1.0
     together = np.concatenate([np.atleast_1d(value).ravel() for value in values])
     together = together[np.isfinite(together)]
     return max(float(np.sqrt(np.mean(together**2))), _LEAST_SPREAD) if len(together) else 1.0
+
+
+def with_lone_atoms_weighed(
+    examples: Sequence[Example], model: EnergyModel, spread: Spread
+) -> list[Example]:
+    """Return examples of which those of lone atoms count as errors of their own size.
+
+    Their energies lie a cohesive energy above the others, hundreds of spreads, and would be all
+    that a training looks at.
+
+    Parameters
+    ----------
+    examples
+        What is learnt from.
+    model
+        With its references set.
+    spread
+        Of the others.
+    """
+    references, weighed = model.reference.numpy(), []
+    for example in examples:
+        own = references[example.surroundings.kinds].sum(0)
+        rest = np.abs(example.energies - own) / (example.atoms * spread.energy)
+        size = 1.0 if example.interacts else max(1.0, float(np.nanmax(np.append(rest, 0.0))))
+        weighed.append(replace(example, energy_weight=example.energy_weight / size**2))
+    return weighed
 
 
 def set_scales(model: EnergyModel, examples: Sequence[Example]) -> Spread:
@@ -174,11 +212,12 @@ def set_scales(model: EnergyModel, examples: Sequence[Example]) -> Spread:
     if not examples:
         raise ForceFieldError("there is no configuration to learn from")
     kinds, heads = model.reference.shape
+    looked_at = _interacting(examples)
     compositions = np.array(
-        [np.bincount(example.surroundings.kinds, minlength=kinds) for example in examples],
+        [np.bincount(example.surroundings.kinds, minlength=kinds) for example in looked_at],
         dtype=np.float64,
     )
-    targets = np.array([example.energies for example in examples])
+    targets = np.array([example.energies for example in looked_at])
     weights = 1.0 / compositions.sum(1)
     for head in range(heads):
         known = np.isfinite(targets[:, head])

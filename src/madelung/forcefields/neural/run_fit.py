@@ -19,7 +19,13 @@ from madelung.common.tables import write_rows
 from madelung.forcefields.files import load_force_field
 from madelung.forcefields.neural.calibration import uncertainty_factors
 from madelung.forcefields.neural.energy import EnergyModel
-from madelung.forcefields.neural.examples import Example, Spread, examples_of, set_scales
+from madelung.forcefields.neural.examples import (
+    Example,
+    Spread,
+    examples_of,
+    set_scales,
+    with_lone_atoms_weighed,
+)
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.training import NeuralTraining, reported
@@ -172,7 +178,7 @@ def _initial(settings: NeuralFitSettings) -> EnergyModel | None:
 def divided(
     examples: list[Example], share: float, seed: int
 ) -> tuple[list[Example], list[Example]]:
-    """Return examples to learn from, and at least one to choose weights by.
+    """Return examples to learn from, and at least one to choose weights by; one alone is both.
 
     Parameters
     ----------
@@ -186,12 +192,12 @@ def divided(
     Raises
     ------
     ForceFieldError
-        If there are fewer than two.
+        If there is none.
     """
-    if len(examples) < 2:
-        raise ForceFieldError(
-            f"{len(examples)} usable configurations are too few; a fit needs at least two"
-        )
+    if not examples:
+        raise ForceFieldError("there is no configuration to learn from")
+    if len(examples) == 1:
+        return examples, examples
     order = np.random.default_rng([seed, 7]).permutation(len(examples))
     count = min(max(round(share * len(examples)), 1), len(examples) - 1)
     held = set(order[:count].tolist())
@@ -215,6 +221,7 @@ def _train_member(
     course = settings.course.model_copy(update={"seed": settings.course.seed + member})
     folder = out / f"member-{member}"
     model, spread = _fresh_model(settings, training, initial, course.seed)
+    training = with_lone_atoms_weighed(training, model, spread)
     quiet = quiet or not processes.is_first
     with reported(f"member {member + 1} of {settings.members}", quiet) as report:
         run = NeuralTraining(model, training, validation, spread, course, folder, processes, report)

@@ -15,6 +15,7 @@ import torch
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import Interruption
 from madelung.common.progress import watched
+from madelung.forcefields.neural.charge_signs import settle_charge_signs
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.examples import Example, Spread
 from madelung.forcefields.neural.fit_settings import TrainingCourse, require_same_course
@@ -125,6 +126,8 @@ class NeuralTraining:
                 self._epoch(interruption)
                 self._close_epoch()
         self.model.load_state_dict(self.loop.best or self.loop.average.state)
+        if self.course.charge_weight == 0.0:
+            settle_charge_signs(self.model, self.training)
         return self.model
 
     # One epoch.
