@@ -169,6 +169,26 @@ def test_a_weight_counts_a_frame_as_often(tmp_path: Path) -> None:
         assert first.errors["forces"] == pytest.approx(second.errors["forces"], rel=1e-6)
 
 
+def test_weights_of_groups_count_and_are_of_groups_that_are_there(tmp_path: Path) -> None:
+    text = (
+        (CASES / "one.extxyz").read_text("utf-8").replace(" energy=", " config_type=bulk energy=")
+    )
+    (tmp_path / "a.extxyz").write_text(text, "utf-8")
+    files = (str(tmp_path / "a.extxyz"), str(CASES / "weights.extxyz"))
+    data = DataFiles(files, group_weights={"bulk": 3.0})
+    found = [item.weights for item in data.read_training(SkippedConfigurations())]
+    assert found[0] == (3.0, 3.0, 3.0)
+    assert found[1] == (0.0, 30.0, 30.0)
+    out = ("--out", str(tmp_path / "fit"), "--quiet", *SMALL_UF3, "--group-weight")
+    for text, wrong in (("surface=2", "surface; there are bulk"), ("bulk", "GROUP=NUMBER")):
+        result = CliRunner().invoke(app, ["fit", "uf3", files[0], *out, text])
+        assert wrong in f"{result.output}{result.exception}"
+    result = CliRunner().invoke(app, ["fit", "uf3", files[0], *out, "bulk=2"])
+    assert result.exit_code == 0, result.output
+    stored = json.loads((tmp_path / "fit" / "results.json").read_text("utf-8"))["data"]
+    assert stored["group_weights"] == {"bulk": 2.0}
+
+
 def test_a_file_of_the_released_uf3_package_has_its_numbers() -> None:
     reference = json.loads((CASES / "uf3_0.4.0_binary_reference.json").read_text("utf-8"))
     potential = load_force_field(CASES / "uf3_0.4.0_binary.json")

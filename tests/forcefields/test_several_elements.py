@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from madelung.common.errors import ForceFieldError
+from madelung.crystals.crystal import Crystal
 from madelung.forcefields.reference.configurations import Configuration, read_configurations
 from madelung.forcefields.reference.reference_data import DataFiles
 from madelung.forcefields.splines.run_fit import run_meam_fit
@@ -81,6 +82,21 @@ def test_a_lone_atom_changes_nothing_for_the_others() -> None:
     right, found = (fit.errors for fit in fits)
     assert found["energy"] == pytest.approx(right["energy"], rel=0.2)
     assert found["forces"] == pytest.approx(right["forces"], rel=0.15)
+
+
+def test_a_pair_without_data_is_named_and_repels() -> None:
+    data = list(read_configurations(CASES / "impurity.extxyz.xz"))
+    with pytest.warns(UserWarning, match="no data tell of Ni-Ni, Ni-Ni-Ni, Ni-Ni-Cu within"):
+        fit = fit_uf3(data, ALLOY)
+    energies, pushes = [], []
+    for distance in np.arange(1.0, 5.4, 0.2):
+        positions = np.array([[0.0, 0.0, 0.0], [distance, 0.0, 0.0]])
+        pair = Crystal(np.zeros((3, 3)), positions, [28, 28], False)
+        found = fit.potential.evaluate(pair)
+        energies.append(found.energy - 2 * fit.potential.one_body[28])
+        pushes.append(found.forces[1, 0])
+    assert (np.diff(energies) < 0).all() and (np.array(pushes) > 0).all()
+    assert energies[0] > 20.0 and energies[-1] < 1e-2
 
 
 def test_rows_and_their_products_are_the_same(tmp_path: Path) -> None:

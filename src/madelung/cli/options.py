@@ -27,6 +27,7 @@ __all__ = [
     "ForceFieldPath",
     "ForcesKey",
     "Format",
+    "GroupWeights",
     "Initial",
     "LearningFiles",
     "Local",
@@ -168,6 +169,15 @@ EnergyKey = Annotated[str | None, _key("energy", "Of the energy in eV.")]
 ForcesKey = Annotated[str | None, _key("forces", "Of the forces in eV/Å.")]
 StressKey = Annotated[str | None, _key("stress", "Of the stress in eV/Å³, positive under tension.")]
 VirialKey = Annotated[str | None, _key("virial", "Of the virial in eV, -V times the stress.")]
+GroupWeights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group-weight",
+        metavar="GROUP=NUMBER",
+        help="What errors of configurations of a group (config_type) count; may be repeated.",
+        show_default="1",
+    ),
+]
 TestShare = Annotated[
     float, typer.Option(min=0.0, max=0.9, help="Part of DATA that is only tested on.")
 ]

@@ -44,6 +44,7 @@ def neural(
     forces_key: options.ForcesKey = None,
     stress_key: options.StressKey = None,
     virial_key: options.VirialKey = None,
+    group_weight: options.GroupWeights = None,
     config: options.Config = None,
     initial: options.Initial = None,
     local: options.Local = False,
@@ -57,13 +58,13 @@ def neural(
     resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
+    from madelung.cli.fit.data import data_files
     from madelung.cli.fit.results import print_results
     from madelung.forcefields.neural.run_fit import run_neural_fit
     from madelung.forcefields.reference.frame_values import Keys
-    from madelung.forcefields.reference.reference_data import DataFiles
 
     keys = Keys(energy_key, forces_key, stress_key, virial_key)
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
+    files = data_files(data, test, test_share, seed, keys, group_weight)
     network = {"cutoff": cutoff, "layers": layers, "features": features}
     course = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     changes: dict[str, Any] = {

@@ -40,6 +40,8 @@ def print_results(title: str, results: dict[str, Any], folder: Path) -> None:
     if results["skipped"]:
         first = f": {results['problems'][0]}" if results["problems"] else ""
         console.print(f"{results['skipped']} configurations were left out{first}")
+    if "warning" in results:
+        console.print(f"warning: {results['warning']}")
     if "lammps" in results:
         console.print(f"no file for LAMMPS: {results['lammps']}")
     console.print(f"potential, errors and pictures: {folder}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from madelung.cli import options
+from madelung.cli.fit.data import data_files
 from madelung.cli.fit.results import print_results
 from madelung.forcefields.splines.settings import SplineMEAMSettings, read_meam_settings
 
@@ -53,6 +54,7 @@ def splines(
     forces_key: options.ForcesKey = None,
     stress_key: options.StressKey = None,
     virial_key: options.VirialKey = None,
+    group_weight: options.GroupWeights = None,
     config: options.Config = None,
     initial: options.Initial = None,
     cutoff: Annotated[float | None, options.setting(_SETTINGS["cutoff"])] = None,
@@ -66,12 +68,11 @@ def splines(
 ) -> None:
     from madelung.forcefields.files import load_force_field
     from madelung.forcefields.reference.frame_values import Keys
-    from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.splines.meam import SplineMEAM
     from madelung.forcefields.splines.run_fit import run_meam_fit
 
     keys = Keys(energy_key, forces_key, stress_key, virial_key)
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
+    files = data_files(data, test, test_share, seed, keys, group_weight)
     changes: dict[str, Any] = {
         "cutoff": cutoff, "starts": starts, "iterations": iterations, "threads": threads,
         "seed": seed,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from madelung.cli import options
+from madelung.cli.fit.data import data_files
 from madelung.cli.fit.results import number, print_results
 from madelung.forcefields.uf3.settings import UF3Settings, read_uf3_settings
 
@@ -52,6 +53,7 @@ def uf3(
     forces_key: options.ForcesKey = None,
     stress_key: options.StressKey = None,
     virial_key: options.VirialKey = None,
+    group_weight: options.GroupWeights = None,
     config: options.Config = None,
     two_body: Annotated[
         str | None,
@@ -86,11 +88,10 @@ def uf3(
     quiet: options.Quiet = False,
 ) -> None:
     from madelung.forcefields.reference.frame_values import Keys
-    from madelung.forcefields.reference.reference_data import DataFiles
     from madelung.forcefields.uf3.run_fit import run_uf3_fit
 
     keys = Keys(energy_key, forces_key, stress_key, virial_key)
-    files = DataFiles(tuple(data), tuple(test or ()), test_share, seed, keys)
+    files = data_files(data, test, test_share, seed, keys, group_weight)
     changes = {
         "two_body": two_body,
         "three_body": three_body,

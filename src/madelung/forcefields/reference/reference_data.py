@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -46,6 +46,9 @@ class DataFiles:
         Of the division.
     keys
         Names of energies, forces and the like in the files, where they are not the usual ones.
+    group_weights
+        By group of configurations (``config_type``), what multiplies all their weights; each has
+        to be the group of some configuration to learn from.
 
     Notes
     -----
@@ -59,6 +62,7 @@ class DataFiles:
     test_share: float = 0.0
     seed: int = 0
     keys: Keys = field(default_factory=Keys)
+    group_weights: Mapping[str, float] = field(default_factory=dict)
     _memory: _Memory = field(
         default_factory=lambda: _Memory(_MOST_BYTES), init=False, repr=False, compare=False
     )
@@ -91,9 +95,31 @@ class DataFiles:
         ----------
         on_problem
             Called for each frame that is left out.
+
+        Raises
+        ------
+        ForceFieldError
+            When all have been read, if a weight is that of a group which none is of.
         """
+        groups: set[str] = set()
         for path in self.training:
-            yield from self._memory.read(path, on_problem, self.keys)
+            for configuration in self._memory.read(path, on_problem, self.keys):
+                groups.add(configuration.group)
+                yield self._weighed(configuration)
+        unknown = set(self.group_weights) - groups
+        if unknown:
+            known = ", ".join(sorted(groups - {""})) or "none"
+            raise ForceFieldError(
+                f"weights are given to groups that no configuration is of: "
+                f"{', '.join(sorted(unknown))}; there are {known}"
+            )
+
+    def _weighed(self, configuration: Configuration) -> Configuration:
+        factor = self.group_weights.get(configuration.group, 1.0)
+        if factor == 1.0:
+            return configuration
+        energy, forces, stress = configuration.weights
+        return replace(configuration, weights=(factor * energy, factor * forces, factor * stress))
 
     def as_object(self) -> dict[str, Any]:
         """Return what stands in JSON files."""
@@ -104,6 +130,7 @@ class DataFiles:
             "test_share": self.test_share,
             "seed": self.seed,
             **({"keys": named} if named else {}),
+            **({"group_weights": dict(self.group_weights)} if self.group_weights else {}),
         }
 
     def divided(self) -> Iterator[tuple[str, Configuration]]:

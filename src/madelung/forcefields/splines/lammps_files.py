@@ -164,6 +164,9 @@ def _read_spline(lines: _Lines, new: bool) -> CubicSpline:
 def write_meam_spline(potential: SplineMEAM, path: Path_, comment: str = "") -> None:
     """Write a file of the pair style meam/spline, in the present format.
 
+    Its first line says in which order LAMMPS's atom types must be: the style takes them to be in
+    the order of the file, whatever ``pair_coeff`` names.
+
     Parameters
     ----------
     potential
@@ -188,7 +191,9 @@ def write_meam_spline(potential: SplineMEAM, path: Path_, comment: str = "") -> 
         *potential.angle,
     )
     symbols = potential.symbols
-    text = [f"# {comment or 'spline MEAM potential by Madelung'}".replace("\n", " ")]
+    order = f"atom types must be {', '.join(symbols)}: pair_coeff * * FILE {' '.join(symbols)}"
+    remark = f"# {comment or 'spline MEAM potential by Madelung'}; {order}"
+    text = [remark.replace("\n", " ")]
     text.append(f"meam/spline {len(symbols)} {' '.join(symbols)}")
     for spline in functions:
         text += ["spline3eq", str(len(spline.knots)), _join(spline.slopes)]

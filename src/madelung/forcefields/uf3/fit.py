@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from madelung.forcefields.uf3.moments import Moments
 from madelung.forcefields.uf3.normal_equations import NormalEquations, Solution
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.unseen import described, repulsive_pair, unseen_terms
 
 __all__ = ["UF3Fit", "assemble", "fit_uf3", "solved_fit"]
 
@@ -44,12 +46,15 @@ class UF3Fit:
         Normal equations; their ``solve`` gives other fits to the same data.
     skipped
         Messages about configurations that were left out.
+    warning
+        Which pairs and triplets of species the data tell nothing of; empty if there are none.
     """
 
     potential: UF3Potential
     solution: Solution
     equations: NormalEquations
     skipped: list[str] = field(default_factory=list)
+    warning: str = ""
 
     @property
     def errors(self) -> dict[str, float]:
@@ -118,20 +123,30 @@ def fit_uf3(
     if not equations.groups:
         first = f"; the first problem: {skipped[0]}" if skipped else ""
         raise ForceFieldError(f"no configuration can be used{first}")
-    return solved_fit(equations, settings, skipped)
+    fit = solved_fit(equations, settings, skipped)
+    if fit.warning:
+        warnings.warn(fit.warning, stacklevel=2)
+    return fit
 
 
 def solved_fit(equations: NormalEquations, settings: UF3Settings, skipped: list[str]) -> UF3Fit:
-    """Return the fit that solves normal equations with some settings."""
+    """Return the fit that solves normal equations with some settings.
+
+    Pairs of species that no data tell anything of repel.
+    """
     solution = equations.solve(settings)
     basis, coefficients = equations.basis, solution.coefficients
+    unseen = unseen_terms(equations)
     potential = UF3Potential(
         dict(zip(basis.species, coefficients, strict=False)),
-        basis.pairs(coefficients),
+        [
+            repulsive_pair(pair.species, pair.knots) if pair.species in unseen else pair
+            for pair in basis.pairs(coefficients)
+        ],
         basis.triplets(coefficients),
         metadata={"settings": settings.model_dump(mode="json"), "training_errors": solution.errors},
     )
-    return UF3Fit(potential, solution, equations, skipped)
+    return UF3Fit(potential, solution, equations, skipped, described(unseen))
 
 
 def assemble(

@@ -118,6 +118,7 @@ def run_uf3_fit(
         "seconds": round(seconds, 2),
         "skipped": len(problems),
         "problems": problems[:20],
+        **({"warning": fit.warning} if fit.warning else {}),
         "errors": _errors(training, settings, comparison),
         "errors_by_group": {
             part: comparison.part(part).errors_by_group() for part in comparison.parts
