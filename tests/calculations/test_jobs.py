@@ -154,6 +154,40 @@ def test_equation_of_state_of_argon() -> None:
     assert result.derivative == pytest.approx(8.0, rel=1e-2)
 
 
+def test_errors_of_an_equation_of_state_are_those_of_noise() -> None:
+    """Fits to noisy energies scatter about the right values as far as their errors say."""
+    volumes = np.linspace(36.0, 44.0, 9)
+    right = {"volume": 40.3, "energy": -3.5, "bulk_modulus": 0.6 / GIGAPASCAL, "derivative": 4.7}
+    exact = birchmurnaghan(volumes, -3.5, 0.6, 4.7, 40.3)
+    assert all(error < 1e-5 for error in fit_birch_murnaghan(volumes, exact).errors.values())
+    generator = np.random.default_rng(0)
+    fits = [
+        fit_birch_murnaghan(volumes, exact + 1e-3 * generator.normal(size=9)) for _ in range(60)
+    ]
+    for name, value in right.items():
+        misses = [abs(getattr(fit, name) - value) / fit.errors[name] for fit in fits]
+        assert 0.2 < np.median(misses) < 1.2
+        assert np.mean(np.array(misses) < 2.0) > 0.8
+
+
+def test_the_shape_relaxes_at_each_volume() -> None:
+    """Cubic argon in a tetragonal cell comes to the cubic volume, energy and modulus."""
+    stretched = argon(5.25)
+    cell = stretched.cell.array * 1.0
+    cell[:, 2] *= 1.02
+    stretched.set_cell(cell, scale_atoms=True)
+    kept = equation_of_state(stretched, ARGON, span=0.03)
+    result = equation_of_state(stretched, ARGON, span=0.03, relax_shape=True)
+    c11, c12 = lattice_elasticity(EDGE)
+    assert result.converged
+    assert result.volume == pytest.approx(EDGE**3 / 4.0, rel=1e-4)
+    assert result.bulk_modulus == pytest.approx((c11 + 2.0 * c12) / 3.0, rel=2e-3)
+    assert result.energy < kept.energy - 1e-5
+    assert set(result.as_object()) >= {"bulk_modulus_error_GPa", "volume_error_A3"}
+    with pytest.raises(ForceFieldError, match="relax both"):
+        equation_of_state(stretched, ARGON, relax_atoms=False, relax_shape=True)
+
+
 def test_a_fit_without_a_minimum_is_refused() -> None:
     with pytest.raises(ForceFieldError, match="no minimum between"):
         equation_of_state(argon(5.6), ARGON, span=0.02)

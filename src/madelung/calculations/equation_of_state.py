@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,12 @@ __all__ = ["EquationOfState", "equation_of_state", "fit_birch_murnaghan"]
 Array = NDArray[np.float64]
 
 _FEWEST = 5
+_ERROR_KEYS = {
+    "volume": "volume_error_A3",
+    "energy": "energy_error_eV",
+    "bulk_modulus": "bulk_modulus_error_GPa",
+    "derivative": "bulk_modulus_derivative_error",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +60,10 @@ class EquationOfState:
         Formula of the cell.
     converged
         Whether the atoms came to rest at every volume.
+    errors
+        Estimated errors of ``volume``, ``energy``, ``bulk_modulus`` and ``derivative`` in their
+        units: the standard error by leaving out each point in turn (jackknife), and what changes
+        with a polynomial of fourth degree, added in quadrature.
     """
 
     volumes: Array
@@ -65,6 +76,7 @@ class EquationOfState:
     atoms: int = 1
     formula: str = ""
     converged: bool = True
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, volumes: Any) -> Any:
         """Return the fitted energy at volumes in Å³."""
@@ -89,6 +101,7 @@ class EquationOfState:
             "bulk_modulus_GPa": self.bulk_modulus,
             "bulk_modulus_derivative": self.derivative,
             "residual_eV_per_atom": self.residual,
+            **{_ERROR_KEYS[name]: error for name, error in self.errors.items()},
         }
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -134,6 +147,7 @@ def equation_of_state(
     span: float = 0.06,
     points: int = 9,
     relax_atoms: bool = True,
+    relax_shape: bool = False,
     force_tolerance: float = 1e-3,
     max_steps: int = 500,
     progress: bool = False,
@@ -148,11 +162,14 @@ def equation_of_state(
     force_field
         A force field or an ASE calculator.
     span
-        Volumes are from (1 - span) to (1 + span) times that of the structure; its shape is kept.
+        Volumes are from (1 - span) to (1 + span) times that of the structure.
     points
         Number of volumes, at least 5.
     relax_atoms
         Whether the atoms are relaxed at each volume.
+    relax_shape
+        Whether the shape of the cell is relaxed at each volume, with the atoms. Without it, a
+        crystal that is not cubic seems stiffer than it is.
     force_tolerance, max_steps
         As for :func:`~madelung.relax`.
     progress
@@ -166,6 +183,8 @@ def equation_of_state(
     start = prepare_atoms(structure, force_field)
     if not start.pbc.all():
         raise ForceFieldError("an equation of state needs a structure periodic in three directions")
+    if relax_shape and not relax_atoms:
+        raise ForceFieldError("a shape is relaxed with the atoms; relax both, or neither")
     if not 0.0 < span < 0.5 or points < _FEWEST:
         raise ForceFieldError(f"give a span between 0 and 0.5 and at least {_FEWEST} points")
     volumes, energies, converged = [], [], True
@@ -177,7 +196,12 @@ def equation_of_state(
             volumes.append(float(atoms.get_volume()))
             if relax_atoms:
                 result = relax(
-                    atoms, start.calc, force_tolerance=force_tolerance, max_steps=max_steps
+                    atoms,
+                    start.calc,
+                    cell=relax_shape,
+                    fixed_volume=relax_shape,
+                    force_tolerance=force_tolerance,
+                    max_steps=max_steps,
                 )
                 energies.append(result.energy)
                 converged = converged and result.converged
@@ -205,33 +229,61 @@ def fit_birch_murnaghan(
     v, e = np.asarray(volumes, dtype=np.float64), np.asarray(energies, dtype=np.float64)
     if v.shape != e.shape or v.ndim != 1 or len(v) < _FEWEST:
         raise ForceFieldError(f"a fit needs at least {_FEWEST} volumes with an energy each")
-    x = v ** (-2.0 / 3.0)
-    fit = np.polynomial.Polynomial.fit(x, e, 3).convert()
-    slope, bend = fit.deriv(1), fit.deriv(2)
-    roots = np.asarray(slope.roots(), dtype=np.complex128)
-    real = roots.real[np.abs(roots.imag) < 1e-12 * np.abs(roots)]
-    inside = [float(root) for root in real if x.min() <= root <= x.max()]
-    minima = [root for root in inside if bend(root) > 0.0]
-    if not minima:
+    found = _minimum(v, e, 3)
+    if found is None:
         raise ForceFieldError(
             f"{formula or 'the energies'}: there is no minimum between {v.min():.6g} and "
             f"{v.max():.6g} Å³; relax the cell first, or take a wider span"
         )
+    return EquationOfState(
+        volumes=v,
+        energies=e,
+        **found,
+        coefficients=np.asarray(_polynomial(v, e, 3).coef, dtype=np.float64),
+        atoms=atoms,
+        formula=formula,
+        converged=converged,
+        errors=_errors(v, e, found),
+    )
+
+
+def _polynomial(v: Array, e: Array, degree: int) -> Any:
+    return np.polynomial.Polynomial.fit(v ** (-2.0 / 3.0), e, degree).convert()
+
+
+def _minimum(v: Array, e: Array, degree: int) -> dict[str, float] | None:
+    """Volume, energy, B0 in GPa and B0' of a polynomial in V^(-2/3); None without a minimum."""
+    x, fit = v ** (-2.0 / 3.0), _polynomial(v, e, degree)
+    bend = fit.deriv(2)
+    roots = np.asarray(fit.deriv(1).roots(), dtype=np.complex128)
+    real = roots.real[np.abs(roots.imag) < 1e-12 * np.abs(roots)]
+    inside = [float(root) for root in real if x.min() <= root <= x.max()]
+    minima = [root for root in inside if bend(root) > 0.0]
+    if not minima:
+        return None
     lowest = min(minima, key=lambda root: float(fit(root)))
     volume = lowest**-1.5
     first, second = -2.0 / 3.0 * volume ** (-5.0 / 3.0), 10.0 / 9.0 * volume ** (-8.0 / 3.0)
     curvature = float(bend(lowest)) * first**2
     steepening = float(np.real(fit.deriv(3)(lowest)))
     third = steepening * first**3 + 3.0 * float(np.real(bend(lowest))) * first * second
-    return EquationOfState(
-        volumes=v,
-        energies=e,
-        volume=volume,
-        energy=float(fit(lowest)),
-        bulk_modulus=float(volume * curvature) / GIGAPASCAL,
-        derivative=float(-1.0 - volume * third / curvature),
-        coefficients=np.asarray(fit.coef, dtype=np.float64),
-        atoms=atoms,
-        formula=formula,
-        converged=converged,
-    )
+    return {
+        "volume": volume,
+        "energy": float(fit(lowest)),
+        "bulk_modulus": float(volume * curvature) / GIGAPASCAL,
+        "derivative": float(-1.0 - volume * third / curvature),
+    }
+
+
+def _errors(v: Array, e: Array, found: Mapping[str, float]) -> dict[str, float]:
+    """Estimated errors of what a fit has found; NaN where a fit has no minimum."""
+    nothing = dict.fromkeys(found, float("nan"))
+    kept = [np.arange(len(v)) != left_out for left_out in range(len(v))]
+    trials = [_minimum(v[rows], e[rows], 3) or nothing for rows in kept]
+    quartic = _minimum(v, e, 4) or nothing
+    errors = {}
+    for name, value in found.items():
+        spread = np.array([trial[name] for trial in trials])
+        variance = (len(v) - 1) * float(np.mean((spread - spread.mean()) ** 2))
+        errors[name] = float(np.hypot(np.sqrt(variance), quartic[name] - value))
+    return errors

@@ -117,6 +117,7 @@ def relax(
     force_field: Any,
     *,
     cell: bool = False,
+    fixed_volume: bool = False,
     pressure: float = 0.0,
     force_tolerance: float = 1e-3,
     max_steps: int = 500,
@@ -133,6 +134,8 @@ def relax(
         A force field or an ASE calculator.
     cell
         Whether to relax the cell as well, with ASE's ``FrechetCellFilter``.
+    fixed_volume
+        Whether the cell keeps its volume and relaxes its shape alone.
     pressure
         Pressure on the cell in GPa.
     force_tolerance
@@ -176,7 +179,12 @@ def relax(
 
     with watched("relaxing", show=progress) as advance:
         converged = _descend(
-            _moved(atoms, cell, pressure), optimiser, force_tolerance, max_steps, record, advance
+            _moved(atoms, cell, fixed_volume, pressure),
+            optimiser,
+            force_tolerance,
+            max_steps,
+            record,
+            advance,
         )
     periodic = bool(atoms.pbc.all())
     return RelaxationResult(
@@ -189,13 +197,15 @@ def relax(
     )
 
 
-def _moved(atoms: Any, cell: bool, pressure: float) -> Any:
+def _moved(atoms: Any, cell: bool, fixed_volume: bool, pressure: float) -> Any:
     """What the optimiser moves: the atoms, or the atoms and the cell."""
     if not cell:
         return atoms
     from ase.filters import FrechetCellFilter
 
-    return FrechetCellFilter(atoms, scalar_pressure=pressure * GIGAPASCAL)
+    return FrechetCellFilter(
+        atoms, scalar_pressure=pressure * GIGAPASCAL, constant_volume=fixed_volume
+    )
 
 
 def _descend(

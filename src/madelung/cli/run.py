@@ -164,11 +164,14 @@ def eos(
     ] = 0.06,
     points: Annotated[int, typer.Option(min=5, help="Number of volumes.")] = 9,
     clamped: ClampedAtoms = False,
+    shape: Annotated[
+        bool, typer.Option("--shape", help="Relax the shape of the cell at each volume.")
+    ] = False,
     force_tolerance: ForceTolerance = 1e-3,
     max_steps: MaxSteps = 500,
     as_json: options.AsJson = False,
 ) -> None:
-    """Energy over volume, and Birch and Murnaghan's V0, B0 and B0'."""
+    """Energy over volume, and Birch and Murnaghan's V0, B0 and B0' with their errors."""
     from madelung.calculations.equation_of_state import equation_of_state
 
     crystal, field = _subjects(structure, force_field)
@@ -178,6 +181,7 @@ def eos(
         span=span,
         points=points,
         relax_atoms=not clamped,
+        relax_shape=shape,
         force_tolerance=force_tolerance,
         max_steps=max_steps,
         progress=True,
