@@ -33,6 +33,7 @@ from madelung.forcefields.reference.comparison import Comparison, compare
 from madelung.forcefields.reference.configurations import SkippedConfigurations
 from madelung.forcefields.reference.plots import plot_parity
 from madelung.forcefields.reference.reference_data import TEST, DataFiles
+from madelung.forcefields.uf3.stress_check import require_stresses_of_energies
 from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
 from madelung.learning.plots import plot_history
 from madelung.learning.processes import Processes
@@ -97,8 +98,9 @@ def run_neural_fit(
     Raises
     ------
     ForceFieldError
-        If no configuration can be used, the folder holds a fit and ``resume`` is not set, or the
-        initial force field is another kind of network.
+        If no configuration can be used, stresses contradict energies and forces, the folder
+        holds a fit and ``resume`` is not set, or the initial force field is another kind of
+        network.
     TrainingError
         If the fit in the folder is another one, or the loss is no longer finite.
     JobInterrupted
@@ -112,6 +114,7 @@ def run_neural_fit(
         )
     skipped = SkippedConfigurations()
     learning = [item for part, item in data.read(skipped) if part != TEST]
+    require_stresses_of_energies(learning)
     examples = examples_of(learning, settings.network, skipped)
     initial = _initial(settings)
     training, validation = divided(examples, settings.validation_share, settings.course.seed)

@@ -19,6 +19,7 @@ from madelung.forcefields.splines.fit import SplineMEAMFit, fit_spline_meam
 from madelung.forcefields.splines.meam import SplineMEAM
 from madelung.forcefields.splines.plots import plot_meam
 from madelung.forcefields.splines.settings import SplineMEAMSettings
+from madelung.forcefields.uf3.stress_check import require_stresses_of_energies
 
 __all__ = ["SplineMEAMFitResult", "run_meam_fit"]
 
@@ -80,12 +81,14 @@ def run_meam_fit(
     Raises
     ------
     ForceFieldError
-        If no configuration can be used, or the folder holds a fit already.
+        If no configuration can be used, stresses contradict energies and forces, or the folder
+        holds a fit already.
     """
     out, skipped = Path(folder), SkippedConfigurations()
     # Repeated passes over the data: they are held in memory.
     read = [(part, item) for part, item in data.read(skipped)]
     training = [item for part, item in read if part != TEST]
+    require_stresses_of_energies(training)
     fit = fit_spline_meam(
         training, settings, out, initial=initial, resume=resume, progress=progress
     )

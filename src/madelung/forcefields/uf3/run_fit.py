@@ -16,6 +16,7 @@ from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.units import MILLIELECTRONVOLTS
 from madelung.forcefields.reference.comparison import Comparison, compare
+from madelung.forcefields.reference.configurations import SkippedConfigurations
 from madelung.forcefields.reference.plots import plot_parity
 from madelung.forcefields.reference.reference_data import GROUPS, TEST, DataFiles
 from madelung.forcefields.uf3.assembly import assemble_files
@@ -25,6 +26,7 @@ from madelung.forcefields.uf3.normal_equations import NormalEquations
 from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot_triplets
 from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import UF3Settings
+from madelung.forcefields.uf3.stress_check import require_stresses_of_energies
 from madelung.forcefields.uf3.tuning import cross_validation, tune_weights
 
 __all__ = ["UF3FitResult", "run_uf3_fit"]
@@ -93,11 +95,13 @@ def run_uf3_fit(
     Raises
     ------
     ForceFieldError
-        If no configuration can be used, or the folder holds another fit.
+        If no configuration can be used, stresses contradict energies and forces, or the folder
+        holds another fit.
     JobInterrupted
         If it was interrupted; a checkpoint has been written.
     """
     out, begun = Path(folder), time.monotonic()
+    require_stresses_of_energies(data.read_training(SkippedConfigurations()))
     equations, problems = assemble_files(
         data, settings, out, threads=threads, resume=resume, progress=not quiet
     )
