@@ -39,7 +39,7 @@ MAKERS: dict[str, Callable[[], ForceField]] = {
     "madelung-neural": _neural,
     "madelung-spline-eam": lambda: smooth_eam(1, True),
     "madelung-spline-meam": lambda: random_meam(1),
-    "madelung-uf3": lambda: random_potential(binary_settings().basis()),
+    "madelung-uf3": lambda: random_potential(binary_settings(leading=2).basis()),
 }
 """A force field of each format; a new format comes with its line."""
 names = pytest.mark.parametrize("name", JSON_FORMATS)

@@ -136,7 +136,7 @@ def test_parts_are_joined_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch
 def test_ranges_of_triplets_follow_the_order_of_their_names() -> None:
     wide = ThreeBodyRange(intervals=(4, 6, 8))
     named = {"O-O-H": wide, "H-H-O": wide}
-    basis = UF3Settings(elements=("O", "H"), triplets=named).basis()
+    basis = UF3Settings(elements=("O", "H"), triplets=named, leading=0).basis()
     assert [len(knots) - 7 for knots in basis.triplet_knots[8, 1, 8]] == [6, 4, 8]
     assert [len(knots) - 7 for knots in basis.triplet_knots[1, 1, 8]] == [4, 6, 8]
     axes = tuple(tuple(knots) for knots in wide.axes())

@@ -79,6 +79,7 @@ def test_published_number_of_coefficients() -> None:
 
     basis = UF3Settings(elements=("W",)).basis()
     assert basis.size == 1 + 25 + 889
+    assert UF3Settings(elements=("W",), leading=0).basis().size == basis.size
 
 
 @pytest.mark.parametrize("uneven", [False, True])

@@ -149,7 +149,7 @@ def test_energy_is_its_definition(uneven: bool) -> None:
 
 def test_pairs_below_the_first_knot() -> None:
     """They are on the tangent of V2: in energies, forces and features alike."""
-    basis = binary_settings().basis()
+    basis = binary_settings(leading=2).basis()
     vector = np.random.default_rng(0).normal(size=basis.size)
     potential = potential_of(basis, vector)
     close = Crystal(np.eye(3), [[0.0, 0.0, 0.0], [0.25, 0.1, 0.0]], [11, 17], False)
@@ -162,7 +162,7 @@ def test_pairs_below_the_first_knot() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("uneven", [False, True])
 def test_it_is_a_sound_force_field(uneven: bool) -> None:
-    potential = random_potential(binary_settings(uneven=uneven).basis())
+    potential = random_potential(binary_settings(uneven=uneven, leading=2).basis())
     validate_force_field(potential, list(structures().values()))
 
 

@@ -10,8 +10,11 @@ from madelung.forcefields.uf3.potential import UF3Potential
 from madelung.forcefields.uf3.settings import ThreeBodyRange, TwoBodyRange, UF3Settings
 
 
-def binary_settings(*, uneven: bool = False) -> UF3Settings:
-    """Settings of sodium and chlorine with different ranges; knots at even distances or not."""
+def binary_settings(*, uneven: bool = False, leading: int = 0) -> UF3Settings:
+    """Settings of sodium and chlorine with different ranges; knots at even distances or not.
+
+    V3 jumps at its first knots unless coefficients there are zero (``leading=2``).
+    """
     two, three = (
         TwoBodyRange(minimum=0.4, maximum=4.5, intervals=9),
         ThreeBodyRange(minimum=0.2, maximum=3.6, intervals=(5, 5, 8)),
@@ -29,6 +32,7 @@ def binary_settings(*, uneven: bool = False) -> UF3Settings:
         three_body=three,
         pairs=pairs,
         triplets={"Na-Na-Cl": short, "Cl-Cl-Cl": short},
+        leading=leading,
     )
 
 

@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 # for the cutoff where there is none.
 _START, _END, _USUAL_CUTOFF = 0.4, 1.15, 6.0
 _POINTS, _SUSPECTS = 160, 4
+# How near an atom comes, in parts of the distance of neighbours; and among how many differences one
+# stands out.
+_NEAREST, _AROUND = 0.15, 21
 # Intervals are halved to this width, in which a continuous function hardly changes.
 _NARROW = 1e-10
 _MOST_PAIRS = 9
@@ -46,6 +49,7 @@ def checks_of_space(
         except ForceFieldError:
             continue
         yield from _jumps(path, tolerances)
+        yield from _jumps_nearby(path, tolerances)
         if force_field.cutoff is not None:
             yield _beyond(path, tolerances)
 
@@ -126,6 +130,45 @@ def _jumps(path: _Path, tolerances: Tolerances) -> Iterator[Check]:
         intervals.append((path.reach - 1e-3, path.reach + 1e-3))
         jumps = [_largest_jump(path, columns, float(a), float(b)) for a, b in intervals]
         yield Check(part, path.name, max(jumps), allowed, unit)
+
+
+def _jumps_nearby(path: _Path, tolerances: Tolerances) -> Iterator[Check]:
+    """Look for jumps below the distances of neighbours, where terms may begin.
+
+    Values grow steeply there: suspects are where fourth differences stand out from those around
+    them, and jumps are measured by the values, if these are above 1.
+    """
+    from scipy.ndimage import median_filter
+
+    grid, values = _valid_part(path)
+    if len(grid) < _AROUND:
+        return
+    bends = np.abs(np.diff(values, n=4, axis=0))
+    for part, columns, allowed, unit in (
+        ("energy does not jump nearby", slice(0, 1), tolerances.energy_jump, "eV, or parts"),
+        ("forces do not jump nearby", slice(1, None), tolerances.force_jump, "eV/Å, or parts"),
+    ):
+        bend = bends[:, columns].max(axis=1)
+        outstanding = bend / (median_filter(bend, size=_AROUND) + 1e-12)
+        jumps = []
+        for first in np.argsort(outstanding)[-_SUSPECTS:]:
+            size = max(1.0, float(np.abs(values[first : first + 5, columns]).max()))
+            low, high = float(grid[first]), float(grid[first + 4])
+            jumps.append(_largest_jump(path, columns, low, high) / size)
+        yield Check(part, path.name, max(jumps), allowed, unit)
+
+
+def _valid_part(path: _Path) -> tuple[Array, Array]:
+    """Distances below the path's start that the force field takes, and values there."""
+    least = _NEAREST * nearest_distance([path.probe, path.others])
+    grid = np.linspace(least, path.start, _POINTS)
+    values: list[Array] = []
+    for distance in reversed(grid):
+        try:
+            values.insert(0, path.values(float(distance)))
+        except ForceFieldError:
+            break
+    return grid[len(grid) - len(values) :], np.array(values)
 
 
 def _largest_jump(path: _Path, columns: slice, low: float, high: float) -> float:

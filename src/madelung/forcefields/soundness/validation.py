@@ -68,8 +68,9 @@ def validate_force_field(
     On each structure: shapes; forces and virial against finite differences of the energy; the
     order of atoms; proper and improper rotations; translations; atoms moved by lattice vectors;
     supercells, atom by atom. In open space: an atom alone has no forces (and the same energy in
-    a large cell); energy and forces do not jump while an atom leaves others across the cutoff;
-    and atoms beyond the cutoff add nothing.
+    a large cell); energy and forces do not jump while an atom leaves others across the cutoff,
+    nor while it comes as near as a seventh of the distance of neighbours; and atoms beyond the
+    cutoff add nothing.
 
     Parameters
     ----------

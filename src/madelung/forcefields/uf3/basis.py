@@ -253,12 +253,16 @@ class UF3Basis:
         Knots of r_ij, r_ik, r_jk for each triplet (centre, a, b), a <= b; may be empty.
     trailing
         How many coefficients are zero at the end of each axis.
+    leading
+        How many coefficients of V3 are zero at the beginning of each axis, so that it comes from
+        zero there.
     """
 
     species: tuple[int, ...]
     pair_knots: dict[tuple[int, int], _Array]
     triplet_knots: dict[tuple[int, int, int], tuple[_Array, _Array, _Array]]
     trailing: int = 3
+    leading: int = 0
 
     @cached_property
     def pair_columns(self) -> dict[tuple[int, int], NDArray[np.int64]]:
@@ -280,8 +284,7 @@ class UF3Basis:
         begin = len(self.species) + sum((c >= 0).sum() for c in self.pair_columns.values())
         for key, knots in self.triplet_knots.items():
             free = reachable(knots)
-            end = [size - self.trailing for size in free.shape]
-            free[end[0] :], free[:, end[1] :], free[:, :, end[2] :] = False, False, False
+            free &= ~self.at_ends(free.shape)
             symmetric = key[1] == key[2]
             if symmetric:
                 rows, others, _ = np.indices(free.shape)
@@ -293,6 +296,15 @@ class UF3Basis:
             columns[key] = np.ascontiguousarray(numbers)
             begin += free.sum()
         return columns
+
+    def at_ends(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return which coefficients of V3 are zero because they stand at an end of an axis."""
+        result = np.zeros(shape, dtype=bool)
+        for axis, size in enumerate(shape):
+            place = np.moveaxis(result, axis, 0)
+            place[size - self.trailing :] = True
+            place[: self.leading] = True
+        return result
 
     @cached_property
     def size(self) -> int:

@@ -30,7 +30,7 @@ _Array = NDArray[np.float64]
 _QUANTITIES = ("energy", "forces", "stress")
 _COMPOSITION = "composition"
 # Settings that the sums depend on.
-_OF_BASIS = {"elements", "two_body", "three_body", "pairs", "triplets", "trailing"}
+_OF_BASIS = {"elements", "two_body", "three_body", "pairs", "triplets", "trailing", "leading"}
 _VERSION = 2
 # Memory that sums may take together.
 _MOST_BYTES = 4 * 2**30

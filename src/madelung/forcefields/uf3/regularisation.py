@@ -16,8 +16,8 @@ __all__ = ["penalty_matrix"]
 def penalty_matrix(basis: UF3Basis, settings: Regularisation) -> Any:
     """Return the (P, P) matrix R of the penalty c·R·c, a sparse one.
 
-    Second differences are taken along each axis, over the trailing zeros as well, so that terms go
-    to zero smoothly; but not over coefficients of V3 that no triangle reaches.
+    Second differences are taken along each axis, over the zeros at its ends as well, so that terms
+    go to zero smoothly; but not over coefficients of V3 that no triangle reaches.
     """
     from scipy.sparse import diags
 
@@ -31,18 +31,9 @@ def penalty_matrix(basis: UF3Basis, settings: Regularisation) -> Any:
         total += settings.curvature_two_body * _curvature(basis.size, columns, allowed)
     for numbers in basis.triplet_columns.values():
         ridge[numbers[numbers >= 0]] = settings.ridge_three_body
-        allowed = (numbers >= 0) | _trailing(basis, numbers.shape)
+        allowed = (numbers >= 0) | basis.at_ends(numbers.shape)
         total += settings.curvature_three_body * _curvature(basis.size, numbers, allowed)
     return (diags(ridge) + total).tocsc()
-
-
-def _trailing(basis: UF3Basis, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Coefficients that are zero because they stand at a cutoff."""
-    result = np.zeros(shape, dtype=bool)
-    for axis, size in enumerate(shape):
-        place = np.moveaxis(result, axis, 0)
-        place[size - basis.trailing :] = True
-    return result
 
 
 def _curvature(size: int, columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Any:

@@ -53,22 +53,36 @@ class ThreeBodyRange(BaseModel):
         None, description="Knots of r_ij, r_ik, r_jk instead of equal intervals."
     )
 
-    def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the knots of r_ij, r_ik and r_jk."""
+    def axes(
+        self, leading: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the knots of r_ij, r_ik and r_jk, with so many intervals below the shortest."""
         if self.knots is not None:
             one, other, opposite = (np.array(knots) for knots in self.knots)
             return one, other, opposite
-        return (
-            clamped_knots(self.minimum, self.maximum, self.intervals[0]),
-            clamped_knots(self.minimum, self.maximum, self.intervals[1]),
-            clamped_knots(self.minimum, 2 * self.maximum, self.intervals[2]),
+        near, other, far = (
+            _led(self.minimum, reach, count, leading)
+            for reach, count in zip(
+                (self.maximum, self.maximum, 2 * self.maximum), self.intervals, strict=True
+            )
         )
+        return near, other, far
 
     def turned(self) -> ThreeBodyRange:
         """Return the range of the same triplet with its neighbours named in the other order."""
         one, other, opposite = self.intervals
         knots = None if self.knots is None else (self.knots[1], self.knots[0], self.knots[2])
         return self.model_copy(update={"intervals": (other, one, opposite), "knots": knots})
+
+
+def _led(lower: float, upper: float, intervals: int, leading: int) -> NDArray[np.float64]:
+    """Clamped knots of a range, with intervals before it in which a function rises from zero."""
+    if not leading or lower == 0.0:
+        return clamped_knots(lower, upper, intervals)
+    start = max(lower - leading * (upper - lower) / intervals, 0.0)
+    inner = np.linspace(lower, upper, intervals + 1)
+    before = np.linspace(start, lower, leading + 1)[:-1]
+    return np.concatenate([[start] * 3, before, inner, [upper] * 3])
 
 
 class Regularisation(BaseModel):
@@ -103,6 +117,13 @@ class UF3Settings(BaseModel):
     )
     trailing: int = Field(
         3, ge=0, le=3, description="Coefficients that are zero at the cutoff, for smoothness."
+    )
+    leading: int = Field(
+        2,
+        ge=0,
+        le=3,
+        description="Intervals below the shortest distance of triplets in which V3 comes from "
+        "zero, and coefficients that are zero there: with 2, neither energies nor forces jump.",
     )
     kappa: float = Field(0.1, ge=0, le=1, description="Weight of energies; forces have the rest.")
     stress_weight: float = Field(
@@ -158,8 +179,8 @@ class UF3Settings(BaseModel):
         for key in [(c, a, b) for c in species for a in species for b in species if a <= b]:
             chosen = triplets.get(key, self.three_body)
             if chosen is not None:
-                triplet_knots[key] = chosen.axes()
-        return UF3Basis(species, pair_knots, triplet_knots, self.trailing)
+                triplet_knots[key] = chosen.axes(self.leading)
+        return UF3Basis(species, pair_knots, triplet_knots, self.trailing, self.leading)
 
 
 def _key(name: str) -> tuple[int, ...]:

@@ -21,7 +21,8 @@ def unseen_terms(equations: NormalEquations) -> list[tuple[int, ...]]:
     """Return the species of two- and three-body terms of which no data tell anything."""
     seen = sum(equations.diagonal(name) for name in ("energy", "forces", "stress"))
     seen = np.broadcast_to(seen, equations.basis.size)
-    terms = {**equations.basis.pair_columns, **equations.basis.triplet_columns}
+    terms: dict[tuple[int, ...], NDArray[np.int64]] = dict(equations.basis.pair_columns)
+    terms.update(equations.basis.triplet_columns)
     return [key for key, columns in terms.items() if not seen[columns[columns >= 0]].any()]
 
 
