@@ -114,24 +114,7 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
         return VelocityVerlet(atoms, step)
     damping = settings.thermostat_time * units.fs
     if settings.ensemble == "npt":
-        from ase.md.nose_hoover_chain import IsotropicMTKNPT
-
-        if not atoms.pbc.all():
-            raise ForceFieldError("constant pressure needs a structure periodic in 3 directions")
-        if atoms.constraints:
-            raise ForceFieldError(
-                "constant pressure moves every atom with the cell, and some are fixed; take "
-                "constant volume (nvt)"
-            )
-        dynamics = IsotropicMTKNPT(
-            atoms,
-            step,
-            temperature_K=settings.temperature,
-            pressure_au=settings.pressure * GIGAPASCAL,
-            tdamp=damping,
-            pdamp=settings.barostat_time * units.fs,
-        )
-        return _counting(dynamics, degrees_of_freedom(atoms, settings), damping)
+        return _barostat(atoms, step, settings, damping)
     if settings.thermostat == "nose-hoover":
         _require_coordinates(atoms)
         dynamics = _chain()(atoms, step, settings.temperature, damping)
@@ -146,6 +129,29 @@ def integrator(atoms: Any, settings: DynamicsSettings, generator: np.random.Gene
         fixcm=False,
         rng=generator,
     )
+
+
+def _barostat(atoms: Any, step: float, settings: DynamicsSettings, damping: float) -> Any:
+    """Martyna, Tobias and Klein's isotropic barostat."""
+    from ase import units
+    from ase.md.nose_hoover_chain import IsotropicMTKNPT
+
+    if not atoms.pbc.all():
+        raise ForceFieldError("constant pressure needs a structure periodic in 3 directions")
+    if atoms.constraints:
+        raise ForceFieldError(
+            "constant pressure moves every atom with the cell, and some are fixed; take "
+            "constant volume (nvt)"
+        )
+    dynamics = IsotropicMTKNPT(
+        atoms,
+        step,
+        temperature_K=settings.temperature,
+        pressure_au=settings.pressure * GIGAPASCAL,
+        tdamp=damping,
+        pdamp=settings.barostat_time * units.fs,
+    )
+    return _counting(dynamics, degrees_of_freedom(atoms, settings), damping)
 
 
 def degrees_of_freedom(atoms: Any, settings: DynamicsSettings) -> int:
