@@ -21,6 +21,7 @@ from madelung.forcefields.neural.examples import (
     set_scales,
     with_lone_atoms_weighed,
 )
+from madelung.forcefields.neural.first_charges import begin_with_charges
 from madelung.forcefields.neural.potential import NeuralEvaluation, NeuralForceField
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.reference.configurations import SkippedConfigurations, read_configurations
@@ -65,6 +66,33 @@ def test_a_lone_atom_does_not_change_the_scale_of_the_others() -> None:
     cohesive = abs(float(second.reference[0, 0]))
     assert weights[lone[0]] == pytest.approx((found.energy / cohesive) ** 2, rel=1e-6)
     assert [weight for number, weight in enumerate(weights) if number not in lone] == [1.0] * 40
+
+
+def test_a_network_begins_with_charges_where_elements_call_for_them() -> None:
+    """At charges of zero energies have no slope by them, and 60 epochs are too few to leave."""
+    settings = NeuralSettings(elements=("Na", "Cl"), cutoff=5.0, features=24)
+    torch.manual_seed(0)
+    salt = EnergyModel(settings)
+    read = islice(read_configurations(CASES / "far_train.extxyz.xz"), 30)
+    examples = examples_of(read, settings, SkippedConfigurations())
+    set_scales(salt, examples)
+    begin_with_charges(salt, examples)
+    for example in examples[:5]:
+        crystal = example.surroundings.crystal
+        found = NeuralForceField([salt]).evaluate(crystal)
+        assert isinstance(found, NeuralEvaluation) and found.charges is not None
+        right = np.where(crystal.numbers == 11, 1.0, -1.0)
+        np.testing.assert_allclose(found.charges, right, atol=0.15)
+    metal = EnergyModel(NeuralSettings(elements=("Cu",), cutoff=4.0, features=8))
+    assert metal.sources is not None
+    before = metal.sources.weight.clone()
+    copper = examples_of(
+        islice(read_configurations(CASES / "cu_iso.extxyz.xz"), 2),
+        metal.settings,
+        SkippedConfigurations(),
+    )
+    begin_with_charges(metal, copper)
+    assert torch.equal(metal.sources.weight, before)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])

@@ -9,12 +9,9 @@ import torch
 
 from madelung.crystals.elements import ELEMENT_SYMBOLS, electropositive_rank
 from madelung.forcefields.neural.energy import EnergyModel
-from madelung.forcefields.neural.examples import Example
-from madelung.forcefields.neural.surroundings import AtomBatch
+from madelung.forcefields.neural.examples import Example, first_batch
 
 __all__ = ["settle_charge_signs"]
-
-_MOST_ATOMS = 2000
 
 
 def settle_charge_signs(model: EnergyModel, examples: Sequence[Example]) -> None:
@@ -33,13 +30,7 @@ def settle_charge_signs(model: EnergyModel, examples: Sequence[Example]) -> None
     """
     if model.sources is None:
         return
-    chosen, atoms = [], 0
-    for example in examples:
-        chosen.append(example.surroundings)
-        atoms += example.atoms
-        if atoms > _MOST_ATOMS:
-            break
-    batch = AtomBatch.join(chosen, model.settings.cutoff, model.element_type)
+    chosen, batch = first_batch(examples, model)
     charges = model.derivatives(batch).charges
     assert charges is not None
     symbols = [ELEMENT_SYMBOLS[number] for one in chosen for number in one.crystal.numbers]

@@ -15,11 +15,11 @@ from madelung.forcefields.neural.repulsion import NuclearRepulsion
 from madelung.forcefields.neural.settings import NeuralSettings
 from madelung.forcefields.neural.surroundings import AtomBatch
 
-__all__ = ["AtomEnergies", "Derivatives", "EnergyModel"]
+__all__ = ["CHARGE_SCALE", "AtomEnergies", "Derivatives", "EnergyModel"]
 
 # Charge in e, and square root of C6 in eV^(1/2) Å^3, that an output of one stands for. The square
 # of the latter is C6 of a light atom: 7 eV Å^6 or 12 atomic units.
-_CHARGE_SCALE, _DISPERSION_SCALE = 0.3, 2.6
+CHARGE_SCALE, _DISPERSION_SCALE = 0.3, 2.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ class EnergyModel(nn.Module):
         assert self.sources is not None
         proposed, softness, dispersion = self.sources(atoms).double().unbind(-1)
         charges = equilibrated_charges(
-            _CHARGE_SCALE * proposed, functional.softplus(softness), batch
+            CHARGE_SCALE * proposed, functional.softplus(softness), batch
         )
         return charges, _DISPERSION_SCALE * functional.softplus(dispersion)
 

@@ -12,14 +12,23 @@ from numpy.typing import NDArray
 from madelung.common.errors import ForceFieldError
 from madelung.forcefields.neural.energy import EnergyModel
 from madelung.forcefields.neural.settings import NeuralSettings
-from madelung.forcefields.neural.surroundings import Surroundings
+from madelung.forcefields.neural.surroundings import AtomBatch, Surroundings
 from madelung.forcefields.reference.configurations import Configuration
 
-__all__ = ["Example", "Spread", "examples_of", "set_scales", "spread_of", "with_lone_atoms_weighed"]
+__all__ = [
+    "Example",
+    "Spread",
+    "examples_of",
+    "first_batch",
+    "set_scales",
+    "spread_of",
+    "with_lone_atoms_weighed",
+]
 
 Array = NDArray[np.float64]
 
 _LEAST_SPREAD = 1e-6
+_MOST_ATOMS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +115,20 @@ def examples_of(
             )
         )  # fmt: skip
     return examples
+
+
+def first_batch(
+    examples: Sequence[Example], model: EnergyModel
+) -> tuple[list[Surroundings], AtomBatch]:
+    """Return the first structures, of some 2,000 atoms, alone and as a batch."""
+    chosen: list[Surroundings] = []
+    atoms = 0
+    for example in examples:
+        chosen.append(example.surroundings)
+        atoms += example.atoms
+        if atoms > _MOST_ATOMS:
+            break
+    return chosen, AtomBatch.join(chosen, model.settings.cutoff, model.element_type)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from madelung.forcefields.neural.examples import (
     set_scales,
     with_lone_atoms_weighed,
 )
+from madelung.forcefields.neural.first_charges import begin_with_charges
 from madelung.forcefields.neural.fit_settings import NeuralFitSettings
 from madelung.forcefields.neural.potential import NeuralForceField
 from madelung.forcefields.neural.training import NeuralTraining, reported
@@ -240,6 +241,7 @@ def _fresh_model(
     torch.manual_seed(seed)
     model = EnergyModel(settings.network)
     spread = set_scales(model, training)
+    begin_with_charges(model, training)
     if initial is not None:
         # The scales are part of what the initial network knows.
         model.load_state_dict(initial.state_dict())
