@@ -68,6 +68,14 @@ def test_a_lone_atom_does_not_change_the_scale_of_the_others() -> None:
     assert [weight for number, weight in enumerate(weights) if number not in lone] == [1.0] * 40
 
 
+def test_clusters_far_apart_have_the_energies_of_the_potential_they_were_made_with() -> None:
+    salt = load_force_field(CASES / "salt.json")
+    for item in islice(read_configurations(CASES / "far_test.extxyz.xz"), 4):
+        found = salt.evaluate(item.crystal)
+        assert found.energy == pytest.approx(item.energy, abs=1e-6)
+        np.testing.assert_allclose(found.forces, item.forces, atol=1e-6)
+
+
 def test_a_network_begins_with_charges_where_elements_call_for_them() -> None:
     """At charges of zero energies have no slope by them, and 60 epochs are too few to leave."""
     settings = NeuralSettings(elements=("Na", "Cl"), cutoff=5.0, features=24)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from madelung.crystals.elements import ELEMENT_SYMBOLS, electropositive_rank
 from madelung.forcefields.neural.energy import CHARGE_SCALE, EnergyModel
@@ -52,7 +53,7 @@ def begin_with_charges(model: EnergyModel, examples: Sequence[Example]) -> None:
         model.sources.bias[0] = weights[-1]
 
 
-def _guess(numbers: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _guess(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
     """Charges of a neutral structure, whose most electronegative element has taken electrons."""
     ranks = np.array([electropositive_rank(ELEMENT_SYMBOLS[number]) for number in numbers])
     anions = ranks == ranks.max()

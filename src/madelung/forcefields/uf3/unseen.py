@@ -21,9 +21,10 @@ def unseen_terms(equations: NormalEquations) -> list[tuple[int, ...]]:
     """Return the species of two- and three-body terms of which no data tell anything."""
     seen = sum(equations.diagonal(name) for name in ("energy", "forces", "stress"))
     seen = np.broadcast_to(seen, equations.basis.size)
-    terms: dict[tuple[int, ...], NDArray[np.int64]] = dict(equations.basis.pair_columns)
-    terms.update(equations.basis.triplet_columns)
-    return [key for key, columns in terms.items() if not seen[columns[columns >= 0]].any()]
+    terms: list[tuple[tuple[int, ...], NDArray[np.int64]]] = []
+    terms += equations.basis.pair_columns.items()
+    terms += equations.basis.triplet_columns.items()
+    return [key for key, columns in terms if not seen[columns[columns >= 0]].any()]
 
 
 def described(terms: list[tuple[int, ...]]) -> str:
