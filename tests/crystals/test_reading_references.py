@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from odd_cif_files import cif
 from madelung.common.errors import CrystalError
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.reading.files import read
+from madelung.crystals.reading.space_group_names import groups_of_name
 
 # spglib announces with each call that its way to report errors will change.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
@@ -63,9 +65,11 @@ FORMATS: dict[str, tuple[str, float, dict[str, Any]]] = {
     "xsf": ("a.xsf", 1e-9, {}),
 }
 HALL_NUMBERS = range(1, 531)
-# Settings that 'C m m e', 'C c c e' and their permutations name as well as the standard one: the
-# glide plane e is a in the one and b in the other.
-SHARED_NAMES = {317, 319, 321, 324, 325, 328, 329, 332, 333}
+# Pairs of settings that share the names 'A e m m', 'B m e m', 'A e a a' and 'B b e b': the glide
+# plane e is a in the one and b in the other.
+SHARED_NAMES = {318: 319, 319: 318, 320: 321, 321: 320, 327: 329, 329: 327, 331: 333, 333: 331}
+# 'C m m e' and 'C c c e' mean the standard settings, and no others that have the names as well.
+NAMED_AS_STANDARD = {317, 325}
 
 
 def rattled_triclinic() -> ase.Atoms:
@@ -183,7 +187,7 @@ def test_all_settings_of_all_space_groups(tmp_path: Path, statement: str) -> Non
     site = np.array([0.0840, 0.8326, 0.7871])
     path = tmp_path / "a.cif"
     for number in HALL_NUMBERS:
-        if statement == "name" and number in SHARED_NAMES:
+        if statement == "name" and (number in SHARED_NAMES or number in NAMED_AS_STANDARD):
             continue
         kind, rotations, translations = setting(number)
         cell, parameters = fitting_cell(rotations)
@@ -211,6 +215,60 @@ def full_name(kind: Any) -> str:
     if kind.choice[:1] in {"1", "2"} or kind.choice in {"H", "R"}:
         return f"{name}:{kind.choice[:1]}"
     return name
+
+
+@pytest.mark.slow
+def test_all_spellings_of_all_names() -> None:
+    for number in HALL_NUMBERS:
+        kind, rotations, translations = setting(number)
+        cell, _ = fitting_cell(rotations)
+        wanted = places(rotations, translations)
+        mark = kind.choice[:1]
+        marks = {"1": (":1", " S", " (origin choice 1)"), "2": (":2", " Z", " (origin choice 2)")}
+        for name in (kind.international_full, full_name(kind).partition(":")[0]):
+            plain = name.replace("_", "")
+            spelled = {name, plain, plain.replace(" ", ""), plain.replace(" ", "_"), plain.upper()}
+            spelled.add(re.sub(r"_(\d)", r"(\1)", name).replace(" ", ""))
+            for end in marks.get(mark, (f":{mark}", f" {mark}") if mark in {"H", "R"} else ("",)):
+                for spelling in spelled:
+                    groups = groups_of_name(spelling + end, cell)
+                    found = [places(*gemmi_parts(group)) for group in groups]
+                    if number not in NAMED_AS_STANDARD:
+                        assert wanted in found, (number, spelling + end)
+                    assert len(found) == 1 or number in SHARED_NAMES, (number, spelling + end)
+
+
+def gemmi_parts(group: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rotations and translations of gemmi's group."""
+    operations = list(group.operations())
+    rotations = np.array([operation.rot for operation in operations]) / 24.0
+    return rotations, np.array([operation.tran for operation in operations]) / 24.0
+
+
+def places(rotations: NDArray[Any], translations: NDArray[Any]) -> set[tuple[int, ...]]:
+    """Return where a group brings a point, in parts of the cell that tell its images apart."""
+    images = rotations @ np.array([0.0840, 0.8326, 0.7871]) + translations
+    return {tuple(row) for row in np.mod(np.round(images * 10000), 10000).astype(int).tolist()}
+
+
+@pytest.mark.parametrize("number", SHARED_NAMES)
+def test_a_glide_plane_of_two_kinds(tmp_path: Path, number: int) -> None:
+    """A e m m is the name of two settings: what else the file says decides, or it is refused."""
+    _, rotations, translations = setting(number)
+    _, parameters = fitting_cell(rotations)
+    # This site has four images in one setting of each pair and eight in the other.
+    images = np.mod(rotations @ [0.25, 0.25, 0.0] + translations, 1.0)
+    count = len(np.unique(np.round(images, 6), axis=0))
+    # (spglib calls the first of the last pair B b c b.)
+    shared = full_name(setting(max(number, SHARED_NAMES[number]))[0])
+    symmetry = f"_space_group_name_H-M_alt '{shared}'"
+    path = tmp_path / "a.cif"
+    path.write_text(cif(["Ar1 Ar .25 .25 0"], parameters, symmetry))
+    with pytest.raises(CrystalError, match="nothing in the file decides"):
+        read(path)
+    formula = f"_chemical_formula_sum Ar\n_cell_formula_units_Z {count}"
+    path.write_text(cif(["Ar1 Ar .25 .25 0"], parameters, symmetry, extra=formula))
+    assert len(read(path)) == count
 
 
 @pytest.mark.parametrize("number", [194, 225, 227, 166, 62, 14])

@@ -181,6 +181,10 @@ def _species() -> list[OddFile]:
         bad("species_sulfate.cif", labelled("Na1", "SO4"), "'SO4' is a group of atoms"),
         good("species_cobalt_in_capitals.cif", cif(("CO1 CO 0 0 0", "O1 O .5 .5 .5"),
              extra="_chemical_formula_sum 'Co O'"), "Co4O4"),
+        good("species_cobalt_by_label.cif", cif(("Co1 CO 0 0 0", "S1 S .5 .5 .5")), "Co4S4"),
+        bad("species_carbonyl.cif", cif(("CO1 CO 0 0 0", "S1 S .5 .5 .5")), "'CO' is a group of"),
+        bad("species_carbonyl_by_formula.cif", cif(("Co1 CO 0 0 0", "S1 S .5 .5 .5"),
+            extra="_chemical_formula_sum 'C O S'"), "'CO' is a group of"),
         good("species_pseudo_hydrogen.cif", cif(("H1 H1.25 0 0 0",)), "H4"),
         good("charged_types.cif", cif(("Na1 Na1+ 0 0 0", "Cl1 Cl- .5 .5 .5")), "Na4Cl4"),
     ]  # fmt: skip

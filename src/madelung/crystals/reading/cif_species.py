@@ -53,7 +53,7 @@ def read_species(
     type_symbol
         ``_atom_site_type_symbol``, or ``?``; an element's symbol, perhaps with a charge (Fe3+).
     label
-        ``_atom_site_label``; asked only if there is no type symbol.
+        ``_atom_site_label``; asked if there is no type symbol, and whether CO is cobalt.
     elements
         Elements that the file names elsewhere; they settle labels such as CA1.
     oxidation
@@ -79,7 +79,7 @@ def read_species(
             f"the {kind} {text!r} names no chemical element for certain; give one in "
             "_atom_site_type_symbol (a group of atoms needs a site for each atom)"
         )
-    if _is_group(text, match, symbol, from_type, elements):
+    if _is_group(text, match, symbol, label if from_type else None, elements):
         return (
             f"the {'type symbol' if from_type else 'label'} {text!r} is a group of atoms, no "
             "element; list each atom of the group as a site of its own"
@@ -89,10 +89,10 @@ def read_species(
 
 
 def _is_group(
-    text: str, match: re.Match[str] | None, symbol: str, from_type: bool, elements: set[str]
+    text: str, match: re.Match[str] | None, symbol: str, label: str | None, elements: set[str]
 ) -> bool:
-    """Return whether a type symbol or label stands for several atoms (NH4+, OH, H2O)."""
-    if not from_type:
+    """Return whether a type symbol, with its label, or a label stands for several atoms (NH4+)."""
+    if label is None:
         pair = text[:2].capitalize()
         # CO1 is cobalt in capitals where the file names cobalt, and no carbon.
         settled = len(symbol) == 2 and pair == symbol and text[:1] not in elements
@@ -100,7 +100,9 @@ def _is_group(
         return _GROUP_LABEL.fullmatch(text) is not None and not settled
     letters = "" if match is None else match[1]
     if letters in _GROUPS_LIKE_ELEMENTS:
-        return symbol not in elements or {*letters} <= elements
+        # CO is cobalt where the label or the rest of the file spells it so.
+        spelled = symbol in elements or re.match(rf"{symbol}(?![a-z])", label) is not None
+        return not spelled or {*letters} <= elements
     numbered = match is not None and match[0] != letters
     return ATOMIC_NUMBERS[symbol] >= _SUPERHEAVY and numbered and symbol not in elements
 

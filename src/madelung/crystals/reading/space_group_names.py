@@ -25,8 +25,10 @@ _FIRST_NUMBERS = {
     "d3": 149, "c3v": 156, "d3d": 162, "c6": 168, "c3h": 174, "c6h": 175, "d6": 177, "c6v": 183,
     "d3h": 187, "d6h": 191, "t": 195, "th": 200, "o": 207, "td": 215, "oh": 221, "": 231,
 }  # fmt: skip
-# Rotation or screw axis of a full symbol, with the plane across it.
-_PART = r"(?:-[1346]|21?|3[12]?|4[123]?|6[1-5]?|1)(?:/[a-z])?"
+# Rotation or screw axis of a full symbol, with the plane across it; or a plane alone.
+_PART = r"(?:(?:-[1346]|21?|3[12]?|4[123]?|6[1-5]?|1)(?:/[a-z])?|[abcdemn])"
+# Mark of the origin, or of the axes of a rhombohedral cell, behind a symbol.
+_MARK = re.compile(r"\s*(?::\s*[12HRSZ]|[HRSZ]|\(?\s*[Oo]rigin\s*(?:choice)?\s*@?\s*[12]\s*\)?)$")
 _OTHER_CLASSES = {"s2": "ci", "c1h": "cs", "v": "d2", "vh": "d2h", "vd": "d2d", "s6": "c3i"}
 
 
@@ -34,7 +36,8 @@ def groups_of_name(name: str, cell: NDArray[np.float64]) -> list[Any]:
     """Return the settings that a Hermann-Mauguin name can mean; none if it is not understood.
 
     Short and full symbols are understood, with spaces or without, SHELXL's brackets (``P2(1)/c``),
-    underscores, and marks of the origin. There are two settings where the origin is left open.
+    underscores, and marks of the origin. There are two settings where the origin is left open, and
+    where the glide plane e is a plane of two kinds (``A e m m`` is A b m m or A c m m).
 
     Parameters
     ----------
@@ -46,8 +49,26 @@ def groups_of_name(name: str, cell: NDArray[np.float64]) -> list[Any]:
     for text in _spellings(name):
         groups = _known_groups(text, cell)
         if groups:
-            return groups
+            is_open = re.match(r"\s*[AB].*[eE]", text) is not None
+            return _with_either_glide(groups) if is_open else groups
     return []
+
+
+def _with_either_glide(groups: list[Any]) -> list[Any]:
+    """Add the settings of A e m m, A e a a and their like that gemmi does not call by the name.
+
+    C m m e and C c c e are the names of the standard settings (International Tables A, 1.6.4).
+    """
+    import gemmi
+
+    if groups[0].number not in {67, 68}:
+        return groups
+    distinct: dict[frozenset[str], Any] = {}
+    for group in gemmi.spacegroup_table():
+        same = group.number == groups[0].number and group.hm[0] == groups[0].hm[0]
+        if same and group.ext in {known.ext for known in groups}:
+            distinct.setdefault(frozenset(op.triplet() for op in group.operations()), group)
+    return list(distinct.values())
 
 
 def is_full_symbol(name: str, cell: NDArray[np.float64]) -> bool:
@@ -134,13 +155,15 @@ def _spellings(name: str) -> Iterator[str]:
 
 def _short_symbol(name: str) -> str | None:
     """Return the short symbol of a full one (F m -3 m for F 4/m -3 2/m); None for other names."""
-    text = re.sub(r"[\s_]+", "", name.replace("(", "").replace(")", ""))
-    match = re.fullmatch(
-        r"([PABCIFR])((?:(?:-[1346]|21?|3[12]?|4[123]?|6[1-5]?|1)(?:/[a-z])?)+)", text
-    )
+    mark = _MARK.search(name)
+    symbol = name if mark is None else name[: mark.start()]
+    text = re.sub(r"[\s_()]+", "", symbol)
+    # Old files have all in capitals.
+    text = text[:1] + text[1:].lower()
+    match = re.fullmatch(rf"([PABCIFR])((?:{_PART})+)", text)
     if match is None or "/" not in text:
         return None
-    parts = re.findall(r"(?:-[1346]|21|2|3[12]|3|4[123]|4|6[1-5]|6|1)(?:/[a-z])?", match[2])
+    parts = re.findall(_PART, match[2])
     if sum(part != "1" for part in parts) < 2:
         return None
     cubic = parts[1] == "-3"
@@ -148,7 +171,10 @@ def _short_symbol(name: str) -> str | None:
         part if place == 0 and not cubic and part[0] in "46" else re.sub(r"^\d+/", "", part)
         for place, part in enumerate(parts)
     ]
-    return " ".join([match[1], *shortened])
+    short = "".join(shortened)
+    if match[1] + short == text:
+        return None
+    return " ".join([match[1], *shortened, *([mark[0].strip()] if mark else [])])
 
 
 def _known_groups(name: str, cell: NDArray[np.float64]) -> list[Any]:
