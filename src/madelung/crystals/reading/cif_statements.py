@@ -17,6 +17,7 @@ from madelung.crystals.reading.space_group_names import (
     groups_of_name,
     groups_of_number,
     is_full_symbol,
+    is_standard_setting,
     number_of_schoenflies,
     with_setting_code,
 )
@@ -82,11 +83,16 @@ class _Stated:
 
     @property
     def groups(self) -> list[Operations]:
-        """Operations of the named groups: several where the name leaves the origin open."""
+        """Operations of the named groups: several where the name leaves the setting open."""
         if self.hall is not None:
             return [self.hall]
+        several = len(self.named) > 1 and not self.lists
         return [
-            operations_from_group(group.operations(), f"space group {group.xhm()!r}")
+            operations_from_group(
+                group.operations(),
+                f"space group {group.xhm()!r}",
+                several and is_standard_setting(group),
+            )
             for group in self.named
         ]
 

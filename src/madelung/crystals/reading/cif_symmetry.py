@@ -12,7 +12,7 @@ from madelung.crystals.checks import crystal_error
 from madelung.crystals.elements import ATOMIC_NUMBERS
 from madelung.crystals.reading.cif_statements import stated_readings
 from madelung.crystals.reading.cif_tags import CifBlock, formula_counts, site_column, value
-from madelung.crystals.reading.symmetry import expand
+from madelung.crystals.reading.symmetry import Operations, expand
 
 __all__ = ["choose_expansion"]
 
@@ -70,6 +70,7 @@ def choose_expansion(
     readings = stated_readings(block, cell, source, warnings)
     failures: list[CrystalError] = []
     expansions: list[_Expansion] = []
+    remaining: list[Operations] = []
     for reading in readings:
         try:
             expansion = expand(reading, cell, fractional, labels, source)
@@ -80,11 +81,18 @@ def choose_expansion(
         if len(readings) == 1:
             return expansion
         expansions.append(expansion)
+        remaining.append(reading)
     grades = _overall([_agreement(block, parents, numbers) for _, parents in expansions])
     best = max(grades, default=0)
-    chosen = [part for grade, part in zip(grades, expansions, strict=True) if grade == best]
+    chosen = [place for place, grade in enumerate(grades) if grade == best]
+    standard = [place for place in chosen if remaining[place].is_standard]
     if best > 0 and len(chosen) == 1:
-        return chosen[0]
+        return expansions[chosen[0]]
+    if best > 0 and len(standard) == 1:
+        named = " or ".join(remaining[place].name for place in chosen)
+        taken = remaining[standard[0]].name
+        warnings.append(f"its symmetry can be read as {named}; {taken}, the standard, was taken")
+        return expansions[standard[0]]
     if failures and len(failures) == len(readings):
         raise failures[0]
     raise crystal_error(

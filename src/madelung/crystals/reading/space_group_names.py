@@ -14,6 +14,7 @@ __all__ = [
     "groups_of_name",
     "groups_of_number",
     "is_full_symbol",
+    "is_standard_setting",
     "number_of_schoenflies",
     "with_setting_code",
 ]
@@ -37,7 +38,7 @@ def groups_of_name(name: str, cell: NDArray[np.float64]) -> list[Any]:
 
     Short and full symbols are understood, with spaces or without, SHELXL's brackets (``P2(1)/c``),
     underscores, and marks of the origin. There are two settings where the origin is left open, and
-    where the glide plane e is a plane of two kinds (``A e m m`` is A b m m or A c m m).
+    where the glide plane e may be a or b (``A e m m`` is A b m m or A c m m).
 
     Parameters
     ----------
@@ -49,16 +50,13 @@ def groups_of_name(name: str, cell: NDArray[np.float64]) -> list[Any]:
     for text in _spellings(name):
         groups = _known_groups(text, cell)
         if groups:
-            is_open = re.match(r"\s*[AB].*[eE]", text) is not None
+            is_open = re.match(r"\s*[ABC].*[eE]", text) is not None
             return _with_either_glide(groups) if is_open else groups
     return []
 
 
 def _with_either_glide(groups: list[Any]) -> list[Any]:
-    """Add the settings of A e m m, A e a a and their like that gemmi does not call by the name.
-
-    C m m e and C c c e are the names of the standard settings (International Tables A, 1.6.4).
-    """
+    """Add the settings of A e m m, A e a a and their like that gemmi does not call by the name."""
     import gemmi
 
     if groups[0].number not in {67, 68}:
@@ -75,6 +73,18 @@ def is_full_symbol(name: str, cell: NDArray[np.float64]) -> bool:
     """Return whether a name is a full symbol that differs from the short one (F 4/m -3 2/m)."""
     short = _short_symbol(name)
     return short is not None and bool(_known_groups(short, cell))
+
+
+def is_standard_setting(group: Any) -> bool:
+    """Return whether a setting is the first that International Tables A list for its group.
+
+    C m m e, which two settings are called, means this one unless something else is said. The
+    origin may be either.
+    """
+    import gemmi
+
+    first = next(one for one in gemmi.spacegroup_table() if one.number == group.number)
+    return bool(group.hm == first.hm)
 
 
 def groups_of_number(number: int, cell: NDArray[np.float64]) -> list[Any]:

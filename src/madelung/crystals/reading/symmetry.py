@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,14 @@ class Operations:
         (m, 3) translation parts, in units of the lattice vectors.
     name
         What the operations were made from, for messages.
+    is_standard
+        Whether they are of the standard one of several settings that a name has.
     """
 
     rotations: NDArray[np.float64]
     translations: NDArray[np.float64]
     name: str
+    is_standard: bool = False
 
     def __len__(self) -> int:
         """Return the number of operations."""
@@ -133,9 +136,9 @@ def _operation(triplet: str, what: str, source: str | None) -> Any:
     return operation
 
 
-def operations_from_group(group: Any, name: str) -> Operations:
+def operations_from_group(group: Any, name: str, is_standard: bool = False) -> Operations:
     """Return the operations of a ``gemmi.GroupOps``, to be called by this name in messages."""
-    return _from_gemmi(list(group), name)
+    return replace(_from_gemmi(list(group), name), is_standard=is_standard)
 
 
 def expand(
