@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,15 @@ from numpy.typing import NDArray
 import madelung as md
 from benchmarks.support.records import ROOT
 
-__all__ = ["DATA", "JARVIS", "MATERIALS_PROJECT", "has_data", "read_crystals", "size_histogram"]
+__all__ = [
+    "DATA",
+    "JARVIS",
+    "MATERIALS_PROJECT",
+    "crystal_of_record",
+    "has_data",
+    "read_crystals",
+    "size_histogram",
+]
 
 DATA = ROOT.parent / "shared" / "data" / "crystals"
 JARVIS = "jarvis_dft3d_subset.jsonl.gz"
@@ -29,20 +38,25 @@ def has_data(folder: Path) -> bool:
 
 def read_crystals(path: Path, largest: int) -> Iterator[md.Crystal]:
     """Read the crystals of a data set that have at most so many atoms."""
-    from madelung.crystals.elements import ATOMIC_NUMBERS
-
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
             if len(record["species"]) > largest:
                 continue
-            cell = np.array(record["lattice"], dtype=np.float64)
-            yield md.Crystal(
-                cell=cell,
-                positions=np.array(record["frac_coords"], dtype=np.float64) @ cell,
-                numbers=np.array([ATOMIC_NUMBERS[symbol] for symbol in record["species"]]),
-                source=record["id"],
-            )
+            yield crystal_of_record(record)
+
+
+def crystal_of_record(record: Mapping[str, Any]) -> md.Crystal:
+    """Return the crystal of a row of a data set."""
+    from madelung.crystals.elements import ATOMIC_NUMBERS
+
+    cell = np.array(record["lattice"], dtype=np.float64)
+    return md.Crystal(
+        cell=cell,
+        positions=np.array(record["frac_coords"], dtype=np.float64) @ cell,
+        numbers=np.array([ATOMIC_NUMBERS[symbol] for symbol in record["species"]]),
+        source=record["id"],
+    )
 
 
 def size_histogram() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
