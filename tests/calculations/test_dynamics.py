@@ -113,6 +113,20 @@ def test_a_run_that_failed_goes_on_from_its_last_checkpoint(
     assert_same_folders(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.parametrize("left", [[], ["log.csv"], ["log.csv", "trajectory.extxyz"]])
+def test_a_run_that_left_no_checkpoint_begins_anew(left: list[str], tmp_path: Path) -> None:
+    run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=20, settings=SETTINGS)
+    (tmp_path / "b").mkdir()
+    for name in left:
+        whole = (tmp_path / "a" / name).read_text()
+        (tmp_path / "b" / name).write_text(whole[: len(whole) // 2])
+    result = run_dynamics(
+        argon(), FORCE_FIELD, tmp_path / "b", steps=20, settings=SETTINGS, resume=True
+    )
+    assert result.finished and result.steps == 20
+    assert_same_folders(tmp_path / "a", tmp_path / "b")
+
+
 def test_a_signal_ends_the_run_at_a_step(tmp_path: Path) -> None:
     run_dynamics(argon(), FORCE_FIELD, tmp_path / "a", steps=100, settings=SETTINGS)
     stopped = run_dynamics(

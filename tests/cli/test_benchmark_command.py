@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
+import shutil
 import signal
 import time
 import zipfile
@@ -208,6 +209,23 @@ def test_what_is_finished_is_not_done_again(data: Path, done: Path) -> None:
     result = run_benchmark(TASK, done, settings=settings(), members=2, data=data)
     assert times(done) == before and len(before) == FOLDS * 3
     assert result.record is not None and len(result.folds) == FOLDS
+
+
+def test_a_member_that_left_no_checkpoint_begins_anew(
+    data: Path, done: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done / "fold-1", out / "fold-1")
+    for path in list(out.rglob("*")):
+        # Of the second member, killed in its first epoch, there are its settings and a log.
+        member = path.parent.name == "member-1"
+        if path.is_file() and (path.parent.name == "fold-1" or member):
+            path.write_text("") if path.name == "history.csv" else None
+            if path.name not in {"settings.json", "history.csv"}:
+                path.unlink()
+    run_benchmark(TASK, out, settings=settings(), members=2, data=data, folds=[1])
+    for name in ("predictions.csv", "member-1/predictions.csv"):
+        assert (out / "fold-1" / name).read_bytes() == (done / "fold-1" / name).read_bytes()
 
 
 def test_members_can_be_added(data: Path, tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ def test_a_report_of_a_table(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_label_at_all_is_a_failure(data: Path, tmp_path: Path) -> None:
+    words = ["teach", "label", str(data), "--out", str(tmp_path), "--quiet"]
+    failing = ["--teacher", "python:teacher_doubles:failing_at_birth"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, [*words, *failing], catch_exceptions=False)
+        assert result.exit_code == 1
+        assert "no licence" in result.stdout
+        assert result.stderr == "no teacher has labelled anything; the reasons are above\n"
+
+
+@pytest.mark.slow
 def test_labels_of_other_configurations_are_refused(data: Path, tmp_path: Path) -> None:
     run("label", data, "--teacher", "ase:emt", "--no-forces", "--out", tmp_path, "--quiet")
     assert TeacherLabels.load(tmp_path / "labels.safetensors").forces is None

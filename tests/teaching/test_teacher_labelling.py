@@ -144,7 +144,7 @@ def test_a_record_cut_off_anywhere_gives_the_same_file(
     label_configurations(configurations, teachers, tmp_path, limits=LIMITS)
     journal, whole = tmp_path / "labels.journal", (tmp_path / LABELS).read_bytes()
     record = journal.read_bytes()
-    for end in (40, len(record) // 2, len(record) - 1, len(record)):
+    for end in (0, 40, len(record) // 2, len(record) - 1, len(record)):
         journal.write_bytes(record[:end])
         (tmp_path / LABELS).unlink()
         label_configurations(configurations, teachers, tmp_path, limits=LIMITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import ase.build
@@ -217,6 +218,28 @@ def test_all_ways_run_and_go_on(
             configurations, labels, tmp_path, SETTINGS.model_copy(update={"steps": 31}),
             shares=shares,
         )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_job_killed_before_it_wrote_a_result_goes_on(
+    configurations: list[Configuration], labels: TeacherLabels, tmp_path: Path
+) -> None:
+    shares = TeachingShares(labelled=0.4, validation=0.1, test=0.2)
+    for folder in ("whole", "killed"):
+        if folder == "killed":
+            # What is there between the first file of a job and its last one.
+            shutil.copytree(tmp_path / "whole", tmp_path / folder)
+            (tmp_path / folder / "pretrained" / "card.json").unlink()
+            (tmp_path / folder / "transfer-1" / "result.json").unlink()
+            (tmp_path / folder / "transfer-1" / "predictions.csv").write_text("id,se")
+            (tmp_path / folder / "results.json").unlink()
+        teach_networks(
+            configurations, labels, tmp_path / folder, SETTINGS, methods=["transfer"], shares=shares
+        )
+    names = ("pretrained/weights.safetensors", "transfer-1/predictions.csv")
+    for name in (*names, "transfer-1/potential/weights.safetensors"):
+        whole, killed = (tmp_path / folder / name for folder in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import typer
 
 from madelung.cli import options
 from madelung.cli.options import single_command
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ picture of errors.
 """
 
 
+@alone_in_folder
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or folder of a model.")],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="As for 'madelung train'.")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from madelung.cli import options
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class _Result(Protocol):
 
 
 @app.command()
+@alone_in_folder
 def relax(
     structure: Structure,
     force_field: options.ForceFieldPath,
@@ -124,6 +126,7 @@ def relax(
 
 
 @app.command()
+@alone_in_folder
 def elastic(
     structure: Structure,
     force_field: options.ForceFieldPath,
@@ -155,6 +158,7 @@ def elastic(
 
 
 @app.command()
+@alone_in_folder
 def eos(
     structure: Structure,
     force_field: options.ForceFieldPath,
@@ -190,6 +194,7 @@ def eos(
 
 
 @app.command()
+@alone_in_folder
 def vacancy(
     structure: Structure,
     force_field: options.ForceFieldPath,
@@ -230,6 +235,7 @@ def vacancy(
 
 
 @app.command()
+@alone_in_folder
 def md(
     structure: Structure,
     force_field: options.ForceFieldPath,

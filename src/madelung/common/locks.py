@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -72,13 +72,17 @@ def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def alone_in_folder(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Let a function hold the lock of the folder that its argument ``folder`` or ``out`` names."""
+    """Let a function hold the lock of the folder that its argument ``folder`` or ``out`` names.
+
+    Without such an argument, or with None, it writes nothing there and holds nothing.
+    """
     signature = inspect.signature(function)
     name = "folder" if "folder" in signature.parameters else "out"
 
     @functools.wraps(function)
     def alone(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        with locked_folder(signature.bind(*args, **kwargs).arguments[name]):
+        place = signature.bind(*args, **kwargs).arguments.get(name)
+        with nullcontext() if place is None else locked_folder(place):
             return function(*args, **kwargs)
 
     return alone

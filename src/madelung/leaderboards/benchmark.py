@@ -20,6 +20,7 @@ import torch
 
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import JobInterrupted
+from madelung.common.locks import alone_in_folder
 from madelung.common.machine import bounded_threads
 from madelung.data.store import CrystalStore
 from madelung.leaderboards.submissions import FoldPredictions
@@ -64,6 +65,7 @@ class BenchmarkResult:
     folder: Path
 
 
+@alone_in_folder
 def run_benchmark(
     task: str | BenchmarkTask,
     out: str | os.PathLike[str],
@@ -103,6 +105,8 @@ def run_benchmark(
         another benchmark.
     JobInterrupted
         If it was interrupted; all that is finished, and a checkpoint, has been written.
+    OutputError
+        If another process works in the folder.
     """
     known = benchmark_task(task) if isinstance(task, str) else task
     wanted = settings or TrainingSettings()

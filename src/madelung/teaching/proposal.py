@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import ForceFieldError
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import whole_file
 from madelung.common.progress import counted
 from madelung.common.tables import write_rows
@@ -48,6 +49,7 @@ class Proposal:
     folder: Path
 
 
+@alone_in_folder
 def propose_next(
     configurations: Sequence[Configuration],
     labels: TeacherLabels | None,

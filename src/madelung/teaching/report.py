@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.figures import save_figure
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.progress import counted
 from madelung.common.tables import TableWriter
@@ -53,6 +54,7 @@ class TeacherReport:
     folder: Path
 
 
+@alone_in_folder
 def report_teachers(
     labels: TeacherLabels,
     configurations: Sequence[Configuration],

@@ -9,6 +9,7 @@ import typer
 
 from madelung.cli import options
 from madelung.cli.phonons.crystals import Supercell
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text
 
 __all__ = ["COMPARE_HELP", "FIT_HELP", "compare", "fit"]
@@ -53,6 +54,7 @@ Born = Annotated[
 ]
 
 
+@alone_in_folder
 def compare(
     reference: Reference,
     out: options.Out,
@@ -79,6 +81,7 @@ def compare(
     typer.echo(f"written to {out}")
 
 
+@alone_in_folder
 def fit(
     reference: Reference,
     out: options.Out,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from madelung.cli import options
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text
 
 __all__ = ["EVALUATE_HELP", "TRAIN_HELP", "evaluate", "train"]
@@ -104,6 +105,7 @@ def train(
     typer.echo(f"written to {out}/model")
 
 
+@alone_in_folder
 def evaluate(
     shards: Shards,
     out: options.OptionalOut = None,
