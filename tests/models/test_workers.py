@@ -1,6 +1,9 @@
 """Threads and processes: as many as asked for, within bounds, and the same results."""
 
 import csv
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +77,69 @@ def test_threads_hold_for_pytorch_and_no_longer() -> None:
     with torch_threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
+
+
+def test_threads_are_bounded() -> None:
+    before = torch.get_num_threads()
+    with torch_threads(40_000):
+        assert torch.get_num_threads() == most_threads()
+    with torch_threads(None):
+        assert torch.get_num_threads() == before
+
+
+FORKING = """
+import os, signal, sys
+import torch
+import madelung as md
+from madelung.common.machine import torch_threads
+
+torch.set_num_threads(4)
+model = md.load(sys.argv[1])
+example = md.example("TiO2")
+crystals = [
+    md.Crystal(cell=size * example.cell, positions=size * example.positions,
+               numbers=example.numbers, pbc=True)
+    for size in [1.0 + 0.001 * step for step in range(40)]
+]
+sums = dict(tolerance=1e-6, executor="torch")
+
+def results():
+    values = [prediction.value for prediction in model.predict(crystals)]
+    found = md.complete_sums(crystals, [md.Coulomb()], **sums).values
+    return values, [part.sum() for part in found]
+
+before = results()
+child = os.fork()
+if child == 0:
+    # Without the signal a test that fails would hang.
+    signal.alarm(240)
+    after = results()
+    with torch_threads(4):
+        again = results()
+        assert torch.get_num_threads() == 1
+    close = all(
+        abs(one - other) < 1e-5 * (1.0 + abs(one))
+        for result in (after, again)
+        for ones, others in zip(before, result)
+        for one, other in zip(ones, others)
+    )
+    os._exit(0 if close and torch.get_num_threads() == 1 else 1)
+status = os.waitpid(child, 0)[1]
+assert torch.get_num_threads() == 4
+assert results() == before
+sys.exit(0 if status == 0 else f"status {status}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no forks")
+@pytest.mark.parametrize("model", ["mp-formation-energy", "phonon-frequency"])
+def test_a_fork_predicts_the_same_and_does_not_hang(model: str) -> None:
+    """With PyTorch's threads in use before the fork, as OpenMP's state is copied without them."""
+    variables = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-c", FORKING, model]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import JobInterrupted
 from madelung.common.locks import alone_in_folder
-from madelung.common.machine import bounded_threads
+from madelung.common.machine import bounded_threads, torch_threads
 from madelung.data.store import CrystalStore
 from madelung.leaderboards.submissions import FoldPredictions
 from madelung.leaderboards.tasks import BenchmarkTask, benchmark_task, open_task
@@ -127,7 +126,7 @@ def run_benchmark(
         quiet=quiet,
         memory=InputMemory(wanted.memory_gigabytes),
     )
-    with _threads(job.settings), _stoppable(job.out):
+    with torch_threads(bounded_threads(wanted.threads)), _stoppable(job.out):
         for fold in folds or range(len(known.splits)):
             job.run_fold(fold)
         return job.conclude()
@@ -145,16 +144,6 @@ def _require_usable(
         raise TrainingError(f"{task.name} decides target and split; leave these settings away")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("a benchmark runs in one process; start it without torchrun")
-
-
-@contextmanager
-def _threads(settings: TrainingSettings) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(bounded_threads(settings.threads))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

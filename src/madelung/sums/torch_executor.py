@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from madelung.common.arrays import as_floats, is_tensor
+from madelung.common.machine import torch_threads
 from madelung.crystals.double_double import add, combine_rows, exact_sum
 from madelung.crystals.lattice import Lattices, reduce_cells, wrap_positions
 from madelung.sums.certificate import certify
@@ -63,14 +64,11 @@ def run_torch(request: SumRequest, tolerances: Array) -> SumOutcome:
         which derivatives of any order with respect to positions (at fixed cell), cells (at fixed
         Cartesian positions) and parameters exist.
     """
-    before = torch.get_num_threads()
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
-    try:
-        with torch.set_grad_enabled(request.has_tensors and torch.is_grad_enabled()):
-            values, certificates = _run(request, tolerances)
-    finally:
-        torch.set_num_threads(before)
+    with (
+        torch_threads(request.threads),
+        torch.set_grad_enabled(request.has_tensors and torch.is_grad_enabled()),
+    ):
+        values, certificates = _run(request, tolerances)
     return SumOutcome(values if request.has_tensors else values.cpu().numpy(), certificates)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.errors import CrystalError, TrainingError
+from madelung.common.machine import torch_threads
 from madelung.common.outputs import json_text, whole_file
 from madelung.common.tables import TableWriter
 from madelung.crystals.crystal import Crystal
@@ -133,13 +134,10 @@ def evaluate_dataset(
         If the target, column, split or part does not exist or has no known value, if the column
         has another unit, or no crystal can be predicted.
     """
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
     name, column = _named(model, store, target, column)
     membership, part = _membership(model, store, name, column, split, part)
-    evaluation, problems = evaluate_apart(model, store, membership, part)
+    with torch_threads(threads):
+        evaluation, problems = evaluate_apart(model, store, membership, part)
     rows = evaluation.known(name)
     if len(rows) == 0:
         raise TrainingError(f"no crystal of the part {part!r} has a value of {column!r}")

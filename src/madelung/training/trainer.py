@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from madelung.common.errors import TrainingError
 from madelung.common.interruption import Interruption
 from madelung.common.locks import locked_folder
-from madelung.common.machine import bounded_threads
+from madelung.common.machine import bounded_threads, torch_threads
 from madelung.data.store import CrystalStore
 from madelung.inputs.settings import PairSettings
 from madelung.learning.checkpoints import CHECKPOINT_FILE
@@ -117,9 +117,7 @@ class Trainer:
         JobInterrupted
             If it was interrupted; a checkpoint has been written.
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(bounded_threads(self.settings.threads))
-        try:
+        with torch_threads(bounded_threads(self.settings.threads)):
             processes = Processes(self.settings.device)
             run = _Run(
                 self.settings,
@@ -136,8 +134,6 @@ class Trainer:
                 result = run.go()
             # Not after an error: the other processes might never come to meet this one.
             processes.close()
-        finally:
-            torch.set_num_threads(threads)
         return result
 
 
