@@ -3,6 +3,7 @@
 # make test    install into .venv with the test tools and run the tests
 # make test-fast   the same without the tests marked slow
 # make lint    check style and types
+# make audit   look for known advisories, and at the licences of what is required and shipped
 # make docs    build the documentation into docs/_build/html
 # make wheel   build the wheels of code and of models into dist/, and check them
 # make test-lowest, make test-newest
@@ -36,7 +37,7 @@ FAST_TESTS := tests/sums/test_complete_sums.py tests/sums/test_gradients.py test
 	tests/models/test_models.py tests/models/test_shipped_models.py tests/models/test_sumnet.py \
 	tests/test_packaging.py tests/training/test_training.py::test_it_learns
 
-.PHONY: demo train test test-fast test-lowest test-newest lint docs wheel clean
+.PHONY: demo train test test-fast test-lowest test-newest lint audit docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2
@@ -68,6 +69,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-cache
+
+audit: $(VENV)/.installed-test
+	$(PIP) install --quiet $(PINNED) pip-audit || echo "== pip-audit cannot be installed here"
+	$(BIN)/python tools/audit.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
