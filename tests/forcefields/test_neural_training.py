@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from ase.calculators.emt import EMT
-from commands import run_command
+from commands import run_command, run_together
 from typer.testing import CliRunner
 
 from madelung.cli import app
@@ -305,17 +302,11 @@ def test_configurations_that_do_not_fit_are_counted(data: Path, tmp_path: Path) 
 def test_two_processes_take_the_steps_of_one(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text(json.dumps({"network": {**SMALL, "elements": ["Cu", "Au"]}}))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = ["fit", "neural", str(data), "--config", str(config)]
     command += ["--epochs", "1", "--batch-size", "8", "--quiet", "--out"]
     alone = run_command(*command, tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
-    together = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    run = subprocess.run(
-        [*together, "-m", "madelung.cli", *command, str(tmp_path / "two")],
-        env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    run_together(2, *command, tmp_path / "two", folder=tmp_path)
     configuration = next(iter(read_configurations(data)))
     one, two = (
         load_force_field(tmp_path / folder / "potential").evaluate(configuration.crystal)

@@ -14,6 +14,7 @@ from madelung.crystals.crystal import Crystal
 from madelung.data.dataset import open_dataset
 from madelung.data.formats.json_lines import record_line
 from madelung.data.records import Record
+from madelung.data.store import CrystalStore, write_store
 from madelung.training.report import evaluate_dataset
 
 
@@ -94,9 +95,10 @@ def test_columns_go_by_their_own_names(measured: Path) -> None:
         )
 
 
-def test_crystals_of_the_training_part_are_recognised() -> None:
-    model, store = md.load("formation-energy"), open_dataset("example:jarvis")
-    assert evaluate_dataset(model, store).seen_crystals == 0
-    whole = evaluate_dataset(model, store, part="all")
+def test_crystals_of_the_training_part_are_recognised(store: CrystalStore, tmp_path: Path) -> None:
+    model = md.load("formation-energy")
+    few = write_store((store[index] for index in range(60)), tmp_path / "few", store.info)
+    assert evaluate_dataset(model, few).seen_crystals == 0
+    whole = evaluate_dataset(model, few, part="all")
     assert 0 < whole.seen_crystals < whole.errors.count
     assert whole.seen_in_training

@@ -6,9 +6,11 @@ import contextlib
 import io
 import multiprocessing
 import os
+import socket
 import sys
 import traceback
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +73,16 @@ class StartedCommand:
         The words after ``madelung``.
     errors
         Where the process writes its messages.
+    environment
+        What its environment has beside that of the test.
     """
 
-    def __init__(self, *words: object, errors: Path) -> None:
+    def __init__(
+        self, *words: object, errors: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._errors = errors
-        self._process = _SERVER.Process(target=_run, args=([*map(str, words)], str(errors)))
+        arguments = ([*map(str, words)], str(errors), dict(environment or {}))
+        self._process = _SERVER.Process(target=_run, args=arguments)
         self._process.start()
 
     @property
@@ -98,14 +105,43 @@ class StartedCommand:
         return self._process.exitcode
 
 
+def run_together(count: int, *words: object, folder: Path) -> None:
+    """Run ``madelung`` in several processes at once, as ``torchrun`` starts them.
+
+    Parameters
+    ----------
+    count
+        How many processes.
+    words
+        The words after ``madelung``.
+    folder
+        Where the processes write their messages.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        StartedCommand(
+            *words,
+            errors=folder / f"errors-{rank}",
+            environment={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(count)
+    ]
+    codes = [process.wait() for process in processes]
+    assert codes == [0] * count, [process.stderr for process in processes]
+
+
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     ["madelung.leaderboards.benchmark", "madelung.cli.train", "torch.utils.tensorboard"]
 )
 
 
-def _run(words: list[str], errors: str) -> None:
+def _run(words: list[str], errors: str, environment: dict[str, str]) -> None:
     sys.argv = ["madelung", *words]
+    os.environ.update(environment)
     with open(errors, "w", encoding="utf-8") as stream, open(os.devnull, "w") as nowhere:
         os.dup2(stream.fileno(), 2)
         os.dup2(nowhere.fileno(), 1)

@@ -1,8 +1,6 @@
 """Auxiliary objectives beside the targets, in training; and the elements of masked atoms."""
 
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import StartedCommand, run_command
+from commands import StartedCommand, run_command, run_together
 
 from madelung.common.errors import TrainingError
 from madelung.data.store import CrystalStore
@@ -99,12 +97,7 @@ def test_each_exercise_changes_what_is_learnt(
 
 
 def test_two_processes_exercise_together(store: CrystalStore, tmp_path: Path) -> None:
-    launched = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "madelung.cli", *command(store, tmp_path / "run"),
-    ]  # fmt: skip
-    done = subprocess.run(launched, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_together(2, *command(store, tmp_path / "run"), folder=tmp_path)
     assert (tmp_path / "run/model/card.json").exists()
 
 
