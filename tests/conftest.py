@@ -21,12 +21,13 @@ settings.register_profile(
     "madelung",
     derandomize=True,
     deadline=None,
+    max_examples=50,
     print_blob=True,
     # Structures come from seeds, which do not get simpler by getting smaller.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-# HYPOTHESIS_PROFILE=thorough looks for new examples, ten times as many; see examples.py.
+# HYPOTHESIS_PROFILE=thorough looks for new examples, twenty times as many; see examples.py.
 settings.register_profile(
     "thorough",
     parent=settings.get_profile("madelung"),

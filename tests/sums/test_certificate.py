@@ -27,7 +27,7 @@ def assert_certified(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("executor", EXECUTORS)
-@examples(120)
+@examples(60)
 @given(structure=structures(), tolerance=tolerances, seed=seeds)
 def test_certificate_bounds_the_error(
     executor: str, name: str, structure: Structure, tolerance: float, seed: int
@@ -46,7 +46,7 @@ COMBINATIONS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("choice", COMBINATIONS, ids=lambda choice: choice.name)
 @pytest.mark.parametrize("executor", EXECUTORS)
-@examples(40)
+@examples(20)
 @given(structure=structures(), tolerance=tolerances, seed=seeds)
 def test_certificate_of_combinations(
     executor: str, choice: Choice, structure: Structure, tolerance: float, seed: int
@@ -84,7 +84,7 @@ def test_found_examples(
 def test_certificate_is_not_far_above_the_error(executor: str, name: str) -> None:
     """On ordinary crystals the tolerance is reached, and half of the certificates are close."""
     ratios = []
-    for seed in range(40):
+    for seed in range(25):
         structure = make_structure("plain", "random", 4, seed)
         choice = make_choice(name, size_of(structure.cell), seed)
         options = {"tolerance": 1e-10, "relative_tolerance": 1e-11, "executor": executor}

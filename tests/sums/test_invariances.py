@@ -98,7 +98,7 @@ def check(
 def case(function: Callable[..., None]) -> Callable[..., None]:
     """Run a property over structures, seeds and tolerances."""
     wrapped = given(structure=structures(most=4), seed=seeds, tolerance=TOLERANCES)(function)
-    return executors(examples(25)(wrapped))
+    return executors(examples(12)(wrapped))
 
 
 def integer_rotation(rng: np.random.Generator) -> tuple[Floats, int]:
@@ -251,7 +251,7 @@ def test_scaling(executor: str, structure: Structure, seed: int, tolerance: floa
 
 @pytest.mark.slow
 @executors
-@examples(20)
+@examples(10)
 @given(batch=st.lists(structures(most=4), min_size=2, max_size=4), tolerance=TOLERANCES)
 def test_batches(executor: str, batch: list[Structure], tolerance: float) -> None:
     """A list gives what its members give alone."""
