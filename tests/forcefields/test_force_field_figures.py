@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from figure_cases import equations_of, frames
 
 from madelung.common.figures import MOST_PANELS
 from madelung.common.units import GIGAPASCAL
 from madelung.crystals.crystal import Crystal
 from madelung.forcefields.reference.comparison import ComparedConfiguration, Comparison, compare
-from madelung.forcefields.reference.configurations import Configuration
 from madelung.forcefields.reference.plots import plot_parity
-from madelung.forcefields.uf3.fit import assemble
 from madelung.forcefields.uf3.plots import plot_learning_curve, plot_pairs, plot_triplets
-from madelung.forcefields.uf3.settings import ThreeBodyRange, TwoBodyRange, UF3Settings
+from madelung.forcefields.uf3.settings import ThreeBodyRange
 
 
 def compared(seed: int, part: str, with_stress: bool) -> ComparedConfiguration:
@@ -52,32 +51,6 @@ def test_an_outlier_of_energy_and_of_force_stays_in_the_picture() -> None:
     for axes in (energy, force):
         assert axes.get_xlim() == axes.get_ylim() and axes.get_aspect() == 1.0
     assert energy.get_ylim()[1] > 40.0 and force.get_ylim()[0] < -50.0
-
-
-def frames(elements: int) -> list[Configuration]:
-    """Clusters of all elements with random forces: enough to draw, not to learn."""
-    random = np.random.default_rng(0)
-    numbers = [28, 29, 46, 47, 78, 79][:elements]
-    cell = np.eye(3) * 6.0
-    found = []
-    for name in ("a", "b"):
-        positions = random.uniform(size=(2 * elements, 3)) * 0.4 + 2.0 * np.array(
-            [[i % 3, i // 3 % 3, i // 9] for i in range(2 * elements)]
-        )
-        crystal = Crystal(cell=cell, positions=positions, numbers=2 * numbers, pbc=True)
-        forces = random.normal(size=positions.shape)
-        found.append(Configuration(name, crystal, -1.0, forces, np.zeros((3, 3))))
-    return found
-
-
-def equations_of(elements: tuple[str, ...], three_body: ThreeBodyRange | None) -> tuple[Any, Any]:
-    settings = UF3Settings(
-        elements=elements,
-        two_body=TwoBodyRange(minimum=1.0, maximum=4.0, intervals=4),
-        three_body=three_body,
-    )
-    equations, _ = assemble(frames(len(elements)), settings)
-    return equations, np.random.default_rng(1).normal(size=equations.basis.size)
 
 
 def require_pages(figures: list[Any], pages: int, panels: int) -> list[str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_bands", "plot_thermodynamics"]
 
 _MARGIN = 0.04
+# States that are this small a part of the highest peak are not seen.
+_SEEN = 0.01
 
 
 @in_style
@@ -47,17 +49,27 @@ def plot_bands(
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
         _draw_density(right, density)
     _draw_bands(left, bands, reference)
-    lowest, highest = float(bands.frequencies.min()), float(bands.frequencies.max())
-    if bands.half_widths is not None:
-        lowest = min(lowest, float((bands.frequencies - bands.half_widths).min()))
-        highest = max(highest, float((bands.frequencies + bands.half_widths).max()))
-    if reference is not None:
-        lowest = min(lowest, float(reference.frequencies.min()))
-        highest = max(highest, float(reference.frequencies.max()))
-    margin = _MARGIN * (highest - lowest)
-    left.set_ylim(min(lowest - margin, -margin) if lowest < -0.1 else 0.0, highest + margin)
+    left.set_ylim(_frequency_limits(bands, density, reference))
     figure.suptitle(subscripts(title), fontsize="medium") if title else None
     return figure
+
+
+def _frequency_limits(
+    bands: Bands, density: DensityOfStates | None, reference: Bands | None
+) -> tuple[float, float]:
+    """Limits that hold all bands, their intervals, and whatever has states; zero among them."""
+    shown = [np.zeros(1), bands.frequencies.ravel()]
+    if bands.half_widths is not None:
+        shown += [(bands.frequencies + sign * bands.half_widths).ravel() for sign in (-1.0, 1.0)]
+    if reference is not None:
+        shown.append(reference.frequencies.ravel())
+    if density is not None:
+        # Unstable modes may lie off the path.
+        shown.append(density.frequencies[density.total > _SEEN * density.total.max()])
+    everything = np.concatenate(shown)
+    lowest, highest = float(everything.min()), float(everything.max())
+    margin = _MARGIN * (highest - lowest) or 1.0
+    return lowest - margin if lowest < 0.0 else 0.0, highest + margin
 
 
 def _draw_bands(axes: Axes, bands: Bands, reference: Bands | None) -> None:
@@ -132,7 +144,9 @@ def plot_thermodynamics(estimates: ThermalEstimates, *, title: str = "") -> Figu
         if name == "heat_capacity":
             # Dulong and Petit.
             axes.axhline(3.0 * 8.31446, color=GREY, linewidth=0.8, linestyle="--", label="3R")
-            axes.set_ylim(0.0, 1.05 * max(3.0 * 8.31446, float(np.max(own))))
+            width = 0.0 if estimates.half_widths is None else estimates.half_widths[name]
+            highest = max(3.0 * 8.31446, float(np.max(own + width)))
+            axes.set_ylim(min(0.0, float(np.min(own - width))), 1.05 * highest)
             axes.legend(frameon=False, fontsize="small", loc="lower right")
     figure.suptitle(subscripts(title), fontsize="medium") if title else None
     return figure
