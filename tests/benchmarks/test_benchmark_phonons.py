@@ -19,6 +19,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_accuracy_is_recorded(shard: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- accuracy -->\nold\n<!-- accuracy -->\n")
@@ -34,6 +35,7 @@ def test_accuracy_is_recorded(shard: Path, tmp_path: Path) -> None:
     assert "old" not in text and "| free energy at 300 K, meV/atom |" in text
 
 
+@pytest.mark.slow
 def test_variants_are_trained(shard: Path, tmp_path: Path) -> None:
     words = [str(shard), "--out", str(tmp_path), "--only", "batches of 8", "--epochs", "3"]
     record = ablations.run(ablations.parse(words))

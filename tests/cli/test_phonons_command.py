@@ -88,6 +88,7 @@ def test_pictures_and_files_of_a_crystal(tmp_path: Path) -> None:
     assert phonon.nac_params is not None and len(phonon.supercell) == 54
 
 
+@pytest.mark.slow
 def test_pictures_need_a_folder_and_temperatures_a_range(tmp_path: Path) -> None:
     assert "--out" in run_command("phonons", "example:NaCl", "--bands").stderr
     for text in ("5:1:1", "a:b:c", "0:100:0", "-5:10:1", "0:1e9:0.001"):
@@ -129,6 +130,7 @@ def test_a_calculation_is_compared_with(calculated: Path, tmp_path: Path) -> Non
     assert (tmp_path / "bands.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_calculation_is_fitted(calculated: Path, tmp_path: Path) -> None:
     done = run_command("phonons", "fit", calculated, "--out", tmp_path, "--json")
     row = json.loads(done.stdout)

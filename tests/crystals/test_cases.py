@@ -74,6 +74,7 @@ def test_a_hostile_file_is_one_crystals_problem(name: str) -> None:
         assert right["refused"] in str(results[1].problem)
 
 
+@pytest.mark.slow
 def test_hostile_files_leave_the_predictions_of_others() -> None:
     good = CASES / "hostile" / "good.cif"
     paths = [good, *(CASES / "hostile" / name for name in HOSTILE if name != good.name), good]

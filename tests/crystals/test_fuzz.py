@@ -93,6 +93,7 @@ def _with_word(content: bytes, kind: str, place: float, what: bytes) -> bytes:
     return b" ".join(words)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(seed=st.sampled_from(SEEDS), changes=st.lists(change, min_size=1, max_size=5))
 @pytest.mark.timeout(max(600, EXAMPLES // 10))

@@ -26,6 +26,7 @@ def ordered(found: Neighbours, count: int) -> np.ndarray:
     return rows[np.lexsort(rows.T[::-1])]
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_core_and_vesin_agree(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ from madelung.crystals.examples import EXAMPLE_NAMES
 from madelung.crystals.lattice import reduce_cells
 from madelung.crystals.orbits import atom_orbits, lattice_rotations
 from madelung.crystals.primitive import primitive_crystal
+from madelung.data.store import CrystalStore
 
 TOLERANCE = 1e-5
 
@@ -44,17 +45,18 @@ def orbits_of_spglib(
 
 
 @pytest.mark.slow
-def test_real_crystals_have_the_orbits_that_spglib_finds() -> None:
+def test_real_crystals_have_the_orbits_that_spglib_finds(store: CrystalStore) -> None:
     """Wherever what spglib finds does not depend on the tolerance."""
     judged = 0
-    for record in md.open_dataset("example:jarvis"):
+    for index in range(0, len(store), 2):
+        record = store[index]
         crystal = primitive_crystal(record.crystal, 1e-3)
         found = [orbits_of_spglib(crystal, tolerance) for tolerance in (1e-4, 1e-3, 1e-2)]
         if any(other is None or not same(found[0], other) for other in found):
             continue
         judged += 1
         assert same(atom_orbits(crystal, 1e-3), found[1]), record.id
-    assert judged > 500
+    assert judged > 250
 
 
 @pytest.mark.slow

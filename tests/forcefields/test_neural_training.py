@@ -147,8 +147,8 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     """Test errors well below the spread of the data, with stresses learnt beside forces."""
     settings = NeuralFitSettings(
         network=NeuralSettings(elements=("Cu", "Au"), **SMALL),
-        course=TrainingCourse(epochs=30, batch_size=4, learning_rate=1e-2),
-        members=3,
+        course=TrainingCourse(epochs=20, batch_size=4, learning_rate=1e-2),
+        members=2,
         validation_share=0.25,
     )
     files = DataFiles((str(data),), test_share=0.25, seed=3)
@@ -162,7 +162,7 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "member-0" / "history.png").stat().st_size > 5000
     loaded = load_force_field(tmp_path / "potential")
     assert isinstance(loaded, NeuralForceField)
-    assert len(loaded.models) == 3
+    assert len(loaded.models) == 2
     configuration = next(iter(read_configurations(data)))
     assert loaded.factors == job.potential.factors
     assert loaded.factors[0] > 0.0
@@ -183,7 +183,7 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_fit_starts_from_what_another_has_learnt(data: Path, tmp_path: Path) -> None:
     network = NeuralSettings(elements=("Cu", "Au"), **SMALL)
-    first = NeuralFitSettings(network=network, course=TrainingCourse(epochs=8, learning_rate=1e-2))
+    first = NeuralFitSettings(network=network, course=TrainingCourse(epochs=3, learning_rate=1e-2))
     files = DataFiles((str(data),))
     before = run_neural_fit(files, tmp_path / "first", first)
     # Steps so small that nothing changes: what comes out is what went in.

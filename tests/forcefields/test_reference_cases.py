@@ -120,6 +120,7 @@ def case(name: str, folder: Path) -> Path:
     return folder / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FITS)
 @pytest.mark.parametrize("name", EXPECTED["fits"])
 def test_every_fit_ends_with_a_potential_or_a_line(tmp_path: Path, kind: str, name: str) -> None:

@@ -266,6 +266,7 @@ def test_what_several_settings_share_is_what_each_would_get_alone() -> None:
     assert made[2].sums.shape[2] == 1 and len(made[4].numbers) == 6
 
 
+@pytest.mark.slow
 def test_an_atom_without_neighbours_has_complete_sums_alone() -> None:
     crystal = md.Crystal(cell=20.0 * np.eye(3), positions=np.zeros((1, 3)), numbers=[18])
     made = pair_functions(crystal, SETTINGS)

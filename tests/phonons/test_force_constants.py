@@ -8,7 +8,7 @@ from typing import Any
 import ase.build
 import numpy as np
 import pytest
-from phonon_cases import alloy, force_sets_of, metal
+from phonon_cases import alloy, force_sets_of, harmonic_metal, metal
 from phonon_cases import phonopy_of as emt_phonopy
 from phonopy import Phonopy
 
@@ -71,7 +71,7 @@ def test_full_force_constants_are_read_as_well(solved: Phonopy) -> None:
 @pytest.mark.parametrize("matrix", [np.diag([2, 2, 2]), [[2, 1, 0], [-1, 2, 0], [0, 1, 3]]])
 def test_a_supercell_of_any_shape_has_the_folded_spectrum(matrix: Any) -> None:
     """Frequencies at Γ of the supercell, all of it one cell, are those at commensurate q."""
-    harmonic = force_constants_of(metal("Cu"))
+    harmonic = harmonic_metal("Cu")
     phonon = phonopy_of(harmonic, matrix)
     count = len(phonon.supercell)
     whole = Phonopy(phonon.supercell, np.eye(3), primitive_matrix=np.eye(3), log_level=0)
@@ -91,6 +91,7 @@ def forces_matrix(phonon: Phonopy) -> np.ndarray:
     return np.array(compact_fc_to_full_fc(phonon.primitive, phonon.force_constants))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["metal", "alloy"])
 def test_force_sets_come_back_from_force_constants(name: str) -> None:
     first = force_constants_of(metal("Ni") if name == "metal" else alloy("Cu", "Au"))
@@ -100,8 +101,9 @@ def test_force_sets_come_back_from_force_constants(name: str) -> None:
     assert np.abs(theirs - ours).max() < 1e-10
 
 
+@pytest.mark.slow
 def test_random_displacements_of_all_atoms_are_solved_by_symfc() -> None:
-    expected = force_constants_of(metal("Al"))
+    expected = harmonic_metal("Al")
     phonon = phonopy_of(expected, (4, 4, 4))
     full = forces_matrix(phonon)
     moved = 0.02 * np.random.default_rng(0).normal(size=(3, len(full), 3))
@@ -116,7 +118,7 @@ def test_random_displacements_of_all_atoms_are_solved_by_symfc() -> None:
 
 
 def test_what_is_no_supercell_is_refused() -> None:
-    harmonic = force_constants_of(metal("Cu"))
+    harmonic = harmonic_metal("Cu")
     for matrix in (np.zeros((3, 3)), [1, 2], -np.eye(3)):
         with pytest.raises(PhononError, match="no matrix of a supercell"):
             phonopy_of(harmonic, matrix)

@@ -32,6 +32,7 @@ def copper() -> Atoms:
     return ase.build.bulk("Cu", a=3.5898)
 
 
+@pytest.mark.slow
 def test_frequencies_are_those_of_ase(tmp_path: Any) -> None:
     atoms = copper()
     found = phonons_of_force_field(atoms, EMT(), (5, 5, 5), distance=0.01)
@@ -47,6 +48,7 @@ def test_frequencies_are_those_of_ase(tmp_path: Any) -> None:
     assert summary.stable and summary.maximum.half_width is None
 
 
+@pytest.mark.slow
 def test_sound_of_a_chain_of_spheres() -> None:
     """Along [100] of an fcc crystal of nearest neighbours: ω = 4 √(k/m) sin for L at X, by 1/√2."""
     sigma = 3.4
@@ -120,6 +122,7 @@ def test_a_harmonic_calculator_has_the_forces_of_its_energy() -> None:
             wrong.get_forces()
 
 
+@pytest.mark.slow
 def test_phonopy_takes_what_we_give_it() -> None:
     found = phonons_of_force_field(copper(), EMT(), (4, 4, 4))
     phonon = found.to_phonopy((4, 4, 4))

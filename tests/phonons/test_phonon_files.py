@@ -17,7 +17,7 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from phonon_cases import alloy, metal, write_shard
+from phonon_cases import alloy, harmonic_metal, metal, write_shard
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.interface.calculator import get_calculator_physical_units
@@ -40,7 +40,7 @@ POINTS = np.random.default_rng(2).uniform(-1.0, 1.0, (6, 3))
 
 @pytest.fixture(scope="module")
 def harmonic() -> HarmonicCrystal:
-    found = force_constants_of(metal("Cu"))
+    found = harmonic_metal("Cu")
     return replace(found, born=np.zeros((1, 3, 3)), dielectric=np.eye(3) * 2.0)
 
 
@@ -52,6 +52,7 @@ def written(harmonic: HarmonicCrystal, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_phonopy_finds_the_same_bands_in_what_we_write(
     harmonic: HarmonicCrystal, written: Path
@@ -72,6 +73,7 @@ def test_what_we_write_is_read_again(harmonic: HarmonicCrystal, written: Path, n
     assert found.born is not None and found.dielectric == pytest.approx(np.eye(3) * 2.0)
 
 
+@pytest.mark.slow
 def test_files_that_say_nothing_of_their_crystal_need_it(written: Path) -> None:
     with pytest.raises(PhononError, match="name the unit cell's file"):
         read_phonopy(written / "FORCE_SETS")
@@ -79,6 +81,7 @@ def test_files_that_say_nothing_of_their_crystal_need_it(written: Path) -> None:
         read_phonopy(written / "nothing.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["phonopy_params.yaml", "FORCE_SETS", "FORCE_CONSTANTS"])
 def test_files_that_are_cut_off_are_refused(
@@ -90,12 +93,14 @@ def test_files_that_are_cut_off_are_refused(
         read_phonopy(tmp_path / name, unit_cell=written / "POSCAR", supercell=(4, 4, 4))
 
 
+@pytest.mark.slow
 def test_another_crystal_than_that_of_the_forces_is_refused(written: Path, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "POSCAR", alloy("Cu", "Au").crystal.to_ase(), format="vasp")
     with pytest.raises(PhononError, match="FORCE_SETS"):
         read_phonopy(written / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=(4, 4, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("calculator", ["qe", "siesta", "vasp"])
 def test_units_of_other_programs_are_converted(tmp_path: Path, calculator: str) -> None:
@@ -129,15 +134,16 @@ def test_units_of_other_programs_are_converted(tmp_path: Path, calculator: str) 
     assert np.abs(found.frequencies(POINTS) - expected.frequencies(POINTS)).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_nothing_is_taken_from_where_the_program_runs(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stray files of phonopy in the working folder, and one without forces elsewhere."""
     strays, own = tmp_path / "strays", tmp_path / "own"
-    write_phonopy(force_constants_of(metal("Ag")), strays, (4, 4, 4), ["force-sets"])
+    write_phonopy(harmonic_metal("Ag"), strays, (4, 4, 4), ["force-sets"])
     (strays / "BORN").write_text("14.4\n9 0 0 0 9 0 0 0 9\n5 0 0 0 5 0 0 0 5\n")
     monkeypatch.chdir(strays)
-    plain = force_constants_of(metal("Cu"))
+    plain = harmonic_metal("Cu")
     write_phonopy(plain, own, (4, 4, 4), ["phonopy"])
     assert read_phonopy(own / "phonopy_params.yaml").born is None
     phonon = phonopy_of(plain, (4, 4, 4))
@@ -151,7 +157,7 @@ def test_nothing_is_taken_from_where_the_program_runs(
 
 def test_a_supercell_may_have_any_shape(tmp_path: Path) -> None:
     matrix = np.array([[3, 1, 0], [0, 3, 0], [0, 0, 3]])
-    plain = force_constants_of(metal("Cu"))
+    plain = harmonic_metal("Cu")
     write_phonopy(plain, tmp_path, matrix, ["force-sets"])
     ase.io.write(tmp_path / "POSCAR", plain.crystal.to_ase(), format="vasp")
     expected = harmonic_of_phonopy(phonopy_of(plain, matrix)).frequencies(POINTS)
@@ -162,6 +168,7 @@ def test_a_supercell_may_have_any_shape(tmp_path: Path) -> None:
             read_phonopy(tmp_path / "FORCE_SETS", unit_cell=tmp_path / "POSCAR", supercell=wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["60000 60000", "60000", "0", "-1 5", "many"])
 def test_files_that_say_to_be_larger_than_they_are(
     written: Path, tmp_path: Path, first: str
@@ -177,7 +184,7 @@ def test_files_that_say_to_be_larger_than_they_are(
 @pytest.mark.filterwarnings("ignore")
 def test_force_sets_of_random_displacements_have_no_head(tmp_path: Path) -> None:
     """All atoms displaced at once, as phonopy writes them; solved by symfc."""
-    plain = force_constants_of(metal("Al"))
+    plain = harmonic_metal("Al")
     full = compact_fc_to_full_fc(
         (phonon := phonopy_of(plain, (4, 4, 4))).primitive, phonon.force_constants
     )
@@ -192,6 +199,7 @@ def test_force_sets_of_random_displacements_have_no_head(tmp_path: Path) -> None
     assert np.abs(found.frequencies(POINTS) - plain.frequencies(POINTS)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_forces_that_are_no_numbers_are_refused_with_the_file(
     written: Path, tmp_path: Path
 ) -> None:

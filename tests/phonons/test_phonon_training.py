@@ -71,6 +71,7 @@ def network(seed: int = 0) -> HarmonicNetwork:
     return HarmonicNetwork(NETWORK)
 
 
+@pytest.mark.slow
 def test_modes_are_those_of_phonopy_at_one_point_of_each_star(modes: list[ReferenceModes]) -> None:
     for one in modes:
         assert one.weights.sum() == pytest.approx(1.0)
@@ -81,6 +82,7 @@ def test_modes_are_those_of_phonopy_at_one_point_of_each_star(modes: list[Refere
         assert np.abs(one.squares[0]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_modes_come_back_from_their_file(modes: list[ReferenceModes], tmp_path: Path) -> None:
     charged = replace(modes[1], born=np.ones((1, 3, 3)), dielectric=np.eye(3) * 3.0)
     write_modes(tmp_path / "modes.npz", [modes[0], charged, modes[2]])
@@ -95,6 +97,7 @@ def test_modes_come_back_from_their_file(modes: list[ReferenceModes], tmp_path: 
         read_modes(tmp_path / "modes.npz")
 
 
+@pytest.mark.slow
 def test_it_learns(learnable: list[PhononExample]) -> None:
     course = COURSE.model_copy(update={"epochs": 40})
     before = mean_errors(errors_of_examples(network(), learnable))
@@ -132,6 +135,7 @@ class Stop:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 5])
 def test_a_stopped_run_ends_as_one_that_was_not(
     learnable: list[PhononExample], tmp_path: Path, steps: int
@@ -145,6 +149,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_another_course_is_not_gone_on_with(learnable: list[PhononExample], tmp_path: Path) -> None:
     PhononTraining(network(), learnable[:4], learnable[4:], COURSE, tmp_path).run()
     other = COURSE.model_copy(update={"learning_rate": 2e-2})
@@ -154,6 +159,7 @@ def test_another_course_is_not_gone_on_with(learnable: list[PhononExample], tmp_
         PhononTraining(network(), learnable[:3], learnable[4:], COURSE, tmp_path).run(resume=True)
 
 
+@pytest.mark.slow
 def test_parts_share_no_composition(modes: list[ReferenceModes]) -> None:
     parts = divided([*modes, *modes], {"Cu"}, 0.3)
     names = [
@@ -172,6 +178,7 @@ def test_compositions_are_reduced_in_the_order_of_the_alphabet() -> None:
     assert reduced_composition(np.array([11, 17] * 4)) == "ClNa"
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_model(trained: Path, shard: Path) -> None:
     model = PhononModel.load(trained / "model")
     assert model.card.members == 2 and "Cu" not in reduced(model)
@@ -187,6 +194,7 @@ def test_a_run_ends_with_a_model(trained: Path, shard: Path) -> None:
         train_phonons([shard], trained, network=NETWORK, course=COURSE, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_run_may_start_from_another_model(trained: Path, shard: Path, tmp_path: Path) -> None:
     course = COURSE.model_copy(update={"epochs": 1, "learning_rate": 1e-7})
     given: dict[str, Any] = {"course": course, "members": 1, "quiet": True, "validation_share": 0.3}
@@ -207,6 +215,7 @@ def reduced(model: PhononModel) -> list[str]:
     return [name for name in model.card.elements if name not in METALS]
 
 
+@pytest.mark.slow
 def test_a_model_says_the_same_of_any_cell(trained: Path) -> None:
     model = load(trained)
     assert isinstance(model, PhononModel)
@@ -225,6 +234,7 @@ def cubic(crystal: Any) -> Any:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_strangers_are_warned_of(trained: Path) -> None:
     model = PhononModel.load(trained / "model")
     crystal = metal("Al").crystal
@@ -239,6 +249,7 @@ def evaluation(trained: Path, shard: Path) -> Evaluation:
     return evaluate_phonons(PhononModel.load(trained / "model").predict, read_shard(shard))
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_definitions(evaluation: Evaluation, trained: Path) -> None:
     assert len(evaluation.crystals) == len(METALS) + 1 and not evaluation.problems
     row = evaluation.crystals[0]
@@ -270,6 +281,7 @@ def test_ninety_in_a_hundred_errors_lie_within_a_fitted_widening() -> None:
 # Files of models.
 
 
+@pytest.mark.slow
 def test_damaged_models_are_refused(trained: Path, tmp_path: Path) -> None:
     for name in ("phonons.json", "weights.safetensors"):
         content = (trained / "model" / name).read_bytes()
@@ -292,6 +304,7 @@ def test_damaged_models_are_refused(trained: Path, tmp_path: Path) -> None:
         PhononModel.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_refused(trained: Path, tmp_path: Path) -> None:
     model = PhononModel.load(trained / "model")
     model.save(tmp_path)

@@ -59,6 +59,7 @@ def _phonopy(found: QuasiHarmonic, thermal: list[Thermodynamics], eos: str) -> P
         )
 
 
+@pytest.mark.slow
 def test_expansion_is_that_of_phonopy(copper: QuasiHarmonic) -> None:
     temperatures = np.arange(0.0, 603.0, 1.0)
     thermal = _thermal(copper, temperatures)
@@ -80,6 +81,7 @@ def test_expansion_is_that_of_phonopy(copper: QuasiHarmonic) -> None:
     assert ours.grueneisen[300] == pytest.approx(theirs.gruneisen_temperature[300], rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_whole_way_is_that_of_its_parts(copper: QuasiHarmonic) -> None:
     again = expansion_of_volumes(
         copper.sampled_volumes, copper.static_energies, _thermal(copper, copper.temperatures)
@@ -91,6 +93,7 @@ def test_the_whole_way_is_that_of_its_parts(copper: QuasiHarmonic) -> None:
     assert copper.warnings == () and copper.formula == "Cu"
 
 
+@pytest.mark.slow
 def test_copper_expands_about_as_measured(copper: QuasiHarmonic) -> None:
     """Measured at 300 K: 16.5e-6 1/K of length, 24.4 J/(K mol), γ = 2.0; EMT is approximate."""
     at = int(np.flatnonzero(copper.temperatures == 300.0)[0])
@@ -102,6 +105,7 @@ def test_copper_expands_about_as_measured(copper: QuasiHarmonic) -> None:
     assert copper.residuals.max() < 0.1
 
 
+@pytest.mark.slow
 def test_differences_of_the_result_are_its_derivatives(copper: QuasiHarmonic) -> None:
     temperatures = np.arange(100.0, 600.0, 2.0)
     found = expansion_of_volumes(
@@ -149,6 +153,7 @@ def test_a_result_ends_where_the_minimum_leaves_the_volumes() -> None:
         expansion_of_volumes(volumes + 1.0, static + volumes, thermal, formula="X")
 
 
+@pytest.mark.slow
 def test_unstable_volumes_are_warned_of() -> None:
     """Stretched by a seventh, the bonds of argon have passed the bend of their potential."""
     calculator = LennardJones(sigma=3.4, epsilon=0.0104, rc=9.0, smooth=True)
@@ -182,6 +187,7 @@ def test_arguments_that_make_no_sense(wrong: dict[str, Any], said: str) -> None:
         quasi_harmonic(ase.build.bulk("Cu", a=COPPER), EMT(), **wrong)
 
 
+@pytest.mark.slow
 def test_a_crystal_that_is_too_small_is_refused_with_its_volumes() -> None:
     with pytest.raises(PhononError, match=r"Cu: at 0 K .* larger strains, or relax"):
         quasi_harmonic(
@@ -218,6 +224,7 @@ def _three(build: Any, supercell: tuple[int, int, int]) -> list[Phonons]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["copper", "layers", "alloy"])
 def test_parameters_of_modes_are_those_of_phonopy(kind: str) -> None:
     builds = {
@@ -239,6 +246,7 @@ def test_parameters_of_modes_are_those_of_phonopy(kind: str) -> None:
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_parameters_sum_up_to_the_thermodynamic_one(copper: QuasiHarmonic) -> None:
     """γ of a crystal is the mean of its modes' with their heat capacities as weights."""
     middle = copper.phonons[3]

@@ -133,6 +133,7 @@ def test_relative_tolerance(scale: float) -> None:
         assert (error <= 1.01e-9 * largest).all()
 
 
+@pytest.mark.slow
 def test_relative_tolerance_keeps_the_graph() -> None:
     positions = torch.tensor(crystal(3).positions, requires_grad=True)
     members = [crystal(2), crystal(3, positions=positions)]

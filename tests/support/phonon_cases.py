@@ -6,6 +6,7 @@ import io
 import lzma
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 from madelung.crystals.crystal import Crystal
+from madelung.phonons.force_constants import force_constants_of
 from madelung.phonons.force_sets import ForceSets
+from madelung.phonons.harmonic_crystal import HarmonicCrystal
 
 METALS = ("Cu", "Ag", "Au", "Ni", "Pd", "Pt", "Al")
 
@@ -55,6 +58,7 @@ def force_sets_of(phonon: Phonopy, source: str) -> ForceSets:
     )
 
 
+@cache
 def metal(symbol: str, size: int = 2, strain: float = 1.0) -> ForceSets:
     """An fcc metal by EMT."""
     atoms = ase.build.bulk(symbol, cubic=True)
@@ -62,11 +66,18 @@ def metal(symbol: str, size: int = 2, strain: float = 1.0) -> ForceSets:
     return force_sets_of(phonopy_of(atoms, (size, size, size), "F"), symbol)
 
 
+@cache
 def alloy(first: str, second: str) -> ForceSets:
     """An ordered alloy in the structure of AuCu3 by EMT, not relaxed."""
     atoms = ase.build.bulk(first, cubic=True)
     atoms.symbols[0] = second
     return force_sets_of(phonopy_of(atoms, (2, 2, 2)), f"{first}{second}")
+
+
+@cache
+def harmonic_metal(symbol: str) -> HarmonicCrystal:
+    """An fcc metal by EMT, and its force constants."""
+    return force_constants_of(metal(symbol))
 
 
 def write_shard(path: Path, crystals: Sequence[ForceSets]) -> None:

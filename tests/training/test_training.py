@@ -309,6 +309,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
     assert Trainer(settings(), tmp_path, resume=True).fit(store).best_epoch > 0
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_evaluate_shows_errors_worst_crystals_and_pictures(
     store: CrystalStore, unstopped: Path, tmp_path: Path
