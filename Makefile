@@ -22,6 +22,8 @@ TORCH ?= cpu
 
 BIN := $(VENV)/bin
 WHEELS := $(VENV)/wheels
+# Files are not divided, so that what the tests of one share is made once.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Where pip has been told where packages come from, it is left to find PyTorch there.
 OWN_SOURCES = $(shell $(PIP) config list | grep -E '\.(index-url|extra-index-url|find-links|no-index)=')
@@ -52,17 +54,17 @@ train: $(VENV)/.installed
 	@echo "Look at $(TRAINED)/test-formation_energy_peratom.png."
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) tests
+	$(PYTEST) tests
 
 test-fast: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests
+	$(PYTEST) -m "not slow" tests
 
 # Each in an environment of its own.
 test-lowest test-newest:
 	$(MAKE) fast-tests-$(subst test-,,$@) VENV=$(VENV)-$(subst test-,,$@)
 
 fast-tests-%: $(VENV)/.installed-%
-	$(BIN)/python -m pytest -n $(WORKERS) $(FAST_TESTS)
+	$(PYTEST) $(FAST_TESTS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m ruff check .

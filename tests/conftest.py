@@ -11,6 +11,7 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from cpu_seconds import CpuSeconds
 from hypothesis import HealthCheck, Phase, settings
 
 import madelung as md
@@ -65,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 f"not installed: {', '.join(missing)}; run pip install -c constraints/cpu.txt "
                 "'.[test]', or unset MADELUNG_ORACLES"
             )
+    config.pluginmanager.register(CpuSeconds())
     if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", None):
         _keep_to_one_core()
     config.addinivalue_line("filterwarnings", "error")

@@ -142,7 +142,7 @@ def test_elements_can_be_predicted(store: CrystalStore) -> None:
     """On crystals that were not learnt from, better than by how frequent elements are."""
     network, masking = network_and_objective()
     network.train()
-    indices = np.flatnonzero(store.sizes <= 20)
+    indices = np.flatnonzero(store.sizes <= 10)
     learnt, kept = indices[:-100], indices[-100:]
     graphs = [graph_of(store, part) for part in np.array_split(learnt, len(learnt) // 40)]
     optimiser = torch.optim.AdamW([*network.parameters(), *masking.parameters()], lr=5e-3)
