@@ -6,8 +6,9 @@
 # make audit   look for known advisories, and at the licences of what is required and shipped
 # make docs    build the documentation into docs/_build/html
 # make wheel   build the wheels of code and of models into dist/, and check them
-# make test-lowest, make test-newest
-#              the fast tests with the oldest and the newest versions of what Madelung needs
+# make test-lowest, make test-newest, make test-pythons
+#              the fast tests with the oldest and the newest versions of what Madelung needs, and with
+#              each further version of Python that is here; make test-versions: all of these
 #
 # A fresh machine needs Python 3.11 or newer and make. Another environment: make test VENV=path
 # PyTorch's build for the CPU alone is taken; for the one with CUDA (5 GB on Linux): make test TORCH=cuda
@@ -18,6 +19,7 @@ DEMO ?= demo-output
 TRAINED ?= trained
 EPOCHS ?= 15
 WORKERS ?= 2
+PYTHONS ?= python3.12 python3.13
 TORCH ?= cpu
 
 BIN := $(VENV)/bin
@@ -39,7 +41,8 @@ FAST_TESTS := tests/sums/test_complete_sums.py tests/sums/test_gradients.py test
 	tests/models/test_models.py tests/models/test_shipped_models.py tests/models/test_sumnet.py \
 	tests/test_packaging.py tests/training/test_training.py::test_it_learns
 
-.PHONY: demo train test test-fast test-lowest test-newest lint audit docs wheel clean
+.PHONY: demo train test test-fast test-lowest test-newest test-pythons test-versions lint audit docs wheel \
+	clean
 
 demo: $(VENV)/.installed
 	$(BIN)/madelung predict example:NaCl example:CsCl example:CaF2 example:TiO2
@@ -62,6 +65,15 @@ test-fast: $(VENV)/.installed-test
 # Each in an environment of its own.
 test-lowest test-newest:
 	$(MAKE) fast-tests-$(subst test-,,$@) VENV=$(VENV)-$(subst test-,,$@)
+
+test-pythons:
+	@for python in $(PYTHONS); do \
+		if $$python -c '' 2>/dev/null; then \
+			$(MAKE) fast-tests-pinned PYTHON=$$python VENV=$(VENV)-$$python || exit 1; \
+		else echo "== $$python is not here"; fi; \
+	done
+
+test-versions: test-lowest test-newest test-pythons
 
 fast-tests-%: $(VENV)/.installed-%
 	$(PYTEST) $(FAST_TESTS)
@@ -92,7 +104,7 @@ wheel: $(WHEELS)/.built
 	$(BIN)/python .ci/check_wheels.py dist
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(DEMO) $(TRAINED) docs/_build build dist
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(PYTHONS:%=$(VENV)-%) $(DEMO) $(TRAINED) docs/_build build dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
@@ -134,6 +146,9 @@ $(VENV)/.installed-docs: $(WHEELS)/.built
 
 TEST_TOOLS := pytest pytest-timeout pytest-xdist hypothesis mpmath \
 	python-flint tensorboard
+
+$(VENV)/.installed-pinned: $(WHEELS)/.built
+	$(call install,,$(PINNED) $(TEST_TOOLS))
 
 $(VENV)/.installed-lowest: $(WHEELS)/.built constraints/lowest.txt
 	$(call install,,-c constraints/lowest.txt $(TEST_TOOLS))

@@ -39,6 +39,17 @@ def test_every_dependency_is_pinned() -> None:
     assert names <= set(pins("cpu.txt"))
 
 
+def test_pythons_that_are_named_are_built_and_tested() -> None:
+    """Those of the classifiers: a wheel for each, and `make test-pythons` beside the lowest."""
+    named = [one.rpartition(" ")[2] for one in PROJECT["classifiers"] if ":: Python :: 3." in one]
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert built["cibuildwheel"]["build"] == [f"cp{one.replace('.', '')}-*" for one in named]
+    assert PROJECT["requires-python"] == f">={named[0]}"
+    assert built["mypy"]["python_version"] == named[0]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"PYTHONS ?= {' '.join(f'python{one}' for one in named[1:])}\n" in makefile
+
+
 def test_versions_agree() -> None:
     weights = tomllib.loads((ROOT / "weights/pyproject.toml").read_text(encoding="utf-8"))
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
