@@ -103,6 +103,7 @@ def test_completion_knows_commands_and_options() -> None:
     assert words == ["--model"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize(
     ("environment", "words", "offered"),

@@ -60,6 +60,7 @@ def test_turns_are_judged_by_training_crystals_alone(
     assert width * factors.factor_68 / factors.factor_90 == pytest.approx(found, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_teacher_guesses_training_crystals_and_no_others(tmp_path: Path) -> None:
     teacher = md.load("formation-energy")
     targets = [card.name for card in teacher.card.targets]

@@ -42,6 +42,7 @@ def moved(path: Path) -> np.ndarray:
     return np.abs(end.positions - start.positions).max(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["POSCAR", "extxyz"])
 def test_a_relaxation_keeps_atoms_that_the_file_fixes(tmp_path: Path, kind: str) -> None:
     path, out = str(slab(tmp_path, kind)), tmp_path / "out"

@@ -372,6 +372,7 @@ def test_a_data_set_is_summed_crystal_by_crystal(tmp_path: Path) -> None:
     assert problem["error"].startswith(f"{store} (b): site 1")
 
 
+@pytest.mark.slow
 def test_the_format_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "structure.number7"
     path.write_text("salt\n1\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n")

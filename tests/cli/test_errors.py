@@ -65,6 +65,7 @@ def test_a_device_that_does_not_exist(tmp_path: Path) -> None:
         usable_device("nonsense")
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_nested_too_deeply(tmp_path: Path) -> None:
     path = tmp_path / "deep.yaml"
     path.write_text("a: " + "[" * 100_000)

@@ -49,6 +49,7 @@ def test_of_may_be_left_out_and_help_is_there() -> None:
     assert "--held-out-compositions" in run_command("phonons", "train", "--help").stdout
 
 
+@pytest.mark.slow
 def test_a_bad_crystal_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
     (tmp_path / "bad.cif").write_text("no crystal")
     ase.io.write(tmp_path / "a.cif", ase.build.bulk("NaCl", "rocksalt", a=5.6))
@@ -98,6 +99,7 @@ def test_pictures_need_a_folder_and_temperatures_a_range(tmp_path: Path) -> None
     assert done.returncode == 1 and "cannot be written" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_force_field_by_displacements(tmp_path: Path) -> None:
     CompletePairs({"Ar-Ar": "lennard-jones:0.0104:3.4"}).save(tmp_path / "argon.json")
     ase.io.write(tmp_path / "argon.cif", ase.build.bulk("Ar", a=5.24))
@@ -118,6 +120,7 @@ def calculated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "phonopy_params.yaml"
 
 
+@pytest.mark.slow
 def test_a_calculation_is_compared_with(calculated: Path, tmp_path: Path) -> None:
     done = run_command("phonons", "compare", calculated, "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr

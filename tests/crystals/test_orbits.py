@@ -70,6 +70,7 @@ def test_of_a_cell_that_is_not_primitive_its_own_symmetry_counts(
     assert expected is not None and same(atom_orbits(crystal, TOLERANCE), expected)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(seed=st.integers(0, 2**31))
 def test_any_choice_of_cell_axes_and_order_gives_the_same_orbits(seed: int) -> None:

@@ -77,6 +77,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_a_fit_opens_each_file_once(
     kind: str, files: tuple[Path, Path], opened: Counter[str], tmp_path: Path
@@ -130,6 +131,7 @@ def test_large_files_are_streamed(
     assert opened == {"train.extxyz": 2, "test.extxyz": 1}
 
 
+@pytest.mark.slow
 def test_what_is_kept_takes_no_more_than_is_counted(files: tuple[Path, Path]) -> None:
     data = DataFiles((str(files[0]),))
     described(DataFiles((str(files[0]),)))  # what is imported on the way is not counted

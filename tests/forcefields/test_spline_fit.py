@@ -236,6 +236,7 @@ def test_fit_writes_and_resumes(tmp_path: Path) -> None:
     assert (tmp_path / "potential.meam.spline").read_text() == before
 
 
+@pytest.mark.slow
 def test_fit_is_as_good_as_its_reference_energies_say(tmp_path: Path) -> None:
     """Errors and shifts are those of the written potential."""
     data = copper()

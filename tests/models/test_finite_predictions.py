@@ -81,6 +81,7 @@ def test_an_evaluation_counts_what_can_be_predicted(measured: Path) -> None:
     assert "not used: c1: " in result.stderr
 
 
+@pytest.mark.slow
 def test_columns_go_by_their_own_names(measured: Path) -> None:
     model, store = md.load("phonon-frequency"), open_dataset(measured)
     named = evaluate_dataset(model, store, column="own")

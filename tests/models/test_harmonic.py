@@ -103,6 +103,7 @@ def displacement(
     return moved[atom, cell]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["NaCl", "SiO2"])
 def test_the_energy_is_that_of_the_formula(name: str) -> None:
     """Both energies of random displacements that repeat after three cells in each direction."""

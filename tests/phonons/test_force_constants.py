@@ -68,6 +68,7 @@ def test_full_force_constants_are_read_as_well(solved: Phonopy) -> None:
     assert np.abs(difference).max() < 1e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matrix", [np.diag([2, 2, 2]), [[2, 1, 0], [-1, 2, 0], [0, 1, 3]]])
 def test_a_supercell_of_any_shape_has_the_folded_spectrum(matrix: Any) -> None:
     """Frequencies at Γ of the supercell, all of it one cell, are those at commensurate q."""

@@ -65,6 +65,7 @@ def test_sound_of_a_chain_of_spheres() -> None:
     assert at_x == pytest.approx(expected, rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_force_field_of_madelung_and_longitudinal_modes() -> None:
     field = CompletePairs(SALT, charges={"Na": 1.0, "Cl": -1.0})
     crystal = _rock_salt(field)
@@ -104,6 +105,7 @@ def test_what_is_not_at_rest_is_said_with_numbers() -> None:
     assert any("largest force is" in str(note.message) for note in said)
 
 
+@pytest.mark.slow
 def test_a_harmonic_calculator_has_the_forces_of_its_energy() -> None:
     found = phonons_of_force_field(copper(), EMT(), (3, 3, 3))
     calculator = found.calculator((2, 2, 2))

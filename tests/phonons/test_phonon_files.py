@@ -63,6 +63,7 @@ def test_phonopy_finds_the_same_bands_in_what_we_write(
     assert np.abs(theirs - harmonic.frequencies(POINTS)).max() < 5e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["phonopy_params.yaml", "FORCE_CONSTANTS", "FORCE_SETS"])
 def test_what_we_write_is_read_again(harmonic: HarmonicCrystal, written: Path, name: str) -> None:
     found = read_phonopy(
@@ -155,6 +156,7 @@ def test_nothing_is_taken_from_where_the_program_runs(
     assert np.abs(found.frequencies(POINTS) - plain.frequencies(POINTS)).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_a_supercell_may_have_any_shape(tmp_path: Path) -> None:
     matrix = np.array([[3, 1, 0], [0, 3, 0], [0, 0, 3]])
     plain = harmonic_metal("Cu")
@@ -181,6 +183,7 @@ def test_files_that_say_to_be_larger_than_they_are(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_force_sets_of_random_displacements_have_no_head(tmp_path: Path) -> None:
     """All atoms displaced at once, as phonopy writes them; solved by symfc."""
@@ -210,6 +213,7 @@ def test_forces_that_are_no_numbers_are_refused_with_the_file(
         read_phonopy(tmp_path / "FORCE_SETS", unit_cell=written / "POSCAR", supercell=(4, 4, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [0.0, -0.01, 5.0, float("nan")])
 def test_displacements_that_say_nothing_are_refused(length: float) -> None:
     sets = metal("Cu")

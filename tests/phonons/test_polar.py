@@ -80,6 +80,7 @@ def theirs(phonon: Phonopy, points: np.ndarray, direction: np.ndarray | None) ->
     return np.sort(phonon.qpoints.frequencies, axis=1)
 
 
+@pytest.mark.slow
 def test_frequencies_are_those_of_phonopy(salt: Phonopy) -> None:
     polar = polar_of(salt, BORN, DIELECTRIC)
     salt.nac_params = {

@@ -117,6 +117,7 @@ def random_crystal(seed: int) -> tuple[Crystal, NDArray[np.float64], np.random.G
     return Crystal(cell, places @ cell, np.array([3, 9, 17])), point, generator
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.sampled_from([0.3, 0.6, 1.3, 2.5]))
 @examples(12)
 def test_how_a_sum_is_divided_does_not_matter(seed: int, multiple: float) -> None:

@@ -43,5 +43,6 @@ class CpuSeconds:
         """Show the rooms that took longest first."""
         rooms = sorted(self._rooms.items(), key=lambda room: -room[1])
         shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in rooms)
-        total = sum(self._rooms.values())
-        terminalreporter.write_line(f"CPU-seconds of tests: {total:.1f} ({shown})")
+        if rooms:
+            total = sum(self._rooms.values())
+            terminalreporter.write_line(f"CPU-seconds of tests: {total:.1f} ({shown})")

@@ -177,6 +177,7 @@ def test_only_what_is_missing_is_calculated(
         label_configurations(configurations, [Teacher("emt", "ase:emt")], tmp_path)
 
 
+@pytest.mark.slow
 def test_two_jobs_do_not_share_a_folder(
     configurations: list[Configuration], tmp_path: Path
 ) -> None:
@@ -255,6 +256,7 @@ def test_labels_survive_a_file(configurations: list[Configuration], tmp_path: Pa
         TeacherLabels.load(tmp_path / LABELS)
 
 
+@pytest.mark.slow
 def test_interruption_within_the_process(
     configurations: list[Configuration], tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_run_leaves_all_that_it_promises(store: CrystalStore, unstopped: Path)
     assert results["units"][TARGET] == "eV/atom"
 
 
+@pytest.mark.slow
 def test_the_shipped_way_of_prediction_gives_the_same_numbers(
     store: CrystalStore, unstopped: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_the_shipped_way_of_prediction_gives_the_same_numbers(
         assert prediction.unit == "eV/atom" and prediction.target == TARGET
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_what_is_kept(unstopped: Path) -> None:
     with (unstopped / "history.csv").open(encoding="utf-8") as stream:
         history = list(csv.DictReader(stream))
@@ -285,6 +287,7 @@ def test_a_damaged_checkpoint_is_refused(
         Trainer(settings(), tmp_path, resume=True).fit(store)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
     store: CrystalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
