@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
+from safetensors.torch import save
 from scipy.spatial.transform import Rotation
 
 import madelung as md
@@ -15,9 +17,9 @@ from madelung.common.errors import ModelError
 from madelung.inputs.build import build_input
 from madelung.inputs.settings import InputSettings
 from madelung.models.card import ModelCard, TargetCard
-from madelung.models.model import CrystalModel
+from madelung.models.model import CrystalModel, _require_fit
 from madelung.models.networks import build_network
-from madelung.models.settings import ARCHITECTURES
+from madelung.models.settings import ARCHITECTURES, PotNetSettings
 from madelung.training.settings import TrainingSettings
 
 NAMES = ("NaCl", "ZnS", "CaF2", "TiO2", "SiO2")
@@ -103,6 +105,33 @@ def test_every_weight_can_learn(architecture: str) -> None:
     values, errors, _ = made(inputs(architecture, *map(md.example, NAMES)))
     (values.square().sum() + errors.square().sum()).backward()
     assert [name for name, value in made.named_parameters() if value.grad is None] == []
+
+
+class Plain(BaseModel):
+    """Settings of a network without layers, as one that is not of the package may be."""
+
+    inputs: ClassVar[type] = md.GraphSettings
+    builder: ClassVar[str] = f"{__name__}:plain_network"
+
+    architecture: Literal["plain"] = "plain"
+    features: int = FEATURES
+
+
+def plain_network(settings: Plain, inputs: Any, outputs: int) -> torch.nn.Module:
+    return torch.nn.Embedding(119, settings.features)
+
+
+def test_weights_of_a_network_without_layers_are_compared_with_their_card() -> None:
+    targets = [TargetCard(name="a")]
+    card = ModelCard(
+        name="any", targets=targets, graph=md.GraphSettings(), network=PotNetSettings()
+    )
+    plain = card.model_copy(update={"network": Plain()})
+    data = save(CrystalModel.from_card(plain).tensors())
+    _require_fit(plain, data, Path("weights"))
+    wider = card.model_copy(update={"network": Plain(features=2 * FEATURES)})
+    with pytest.raises(ModelError, match="weights"):
+        _require_fit(wider, data, Path("weights"))
 
 
 @architectures

@@ -352,7 +352,9 @@ def _require_fit(card: ModelCard, data: bytes, path: Path) -> None:
     inputs = [card.graph, *card.member_graphs]
     for settings in (card.network, *inputs):
         require_room(settings.model_dump(), {}, shapes, failure)
-    require_room({}, {"layers": card.network.layers, "members": card.members}, shapes, failure)
+    # Not every architecture has layers.
+    layers = card.network.model_dump().get("layers", 1)
+    require_room({}, {"layers": layers, "members": card.members}, shapes, failure)
     with torch.device("meta"):
         model = CrystalModel.from_card(card)
     require_shapes(model.tensors(), shapes, failure)
