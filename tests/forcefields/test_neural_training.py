@@ -147,8 +147,8 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     """Test errors well below the spread of the data, with stresses learnt beside forces."""
     settings = NeuralFitSettings(
         network=NeuralSettings(elements=("Cu", "Au"), **SMALL),
-        course=TrainingCourse(epochs=20, batch_size=4, learning_rate=1e-2),
-        members=2,
+        course=TrainingCourse(epochs=30, batch_size=4, learning_rate=1e-2),
+        members=3,
         validation_share=0.25,
     )
     files = DataFiles((str(data),), test_share=0.25, seed=3)
@@ -162,7 +162,7 @@ def test_it_learns_alloys(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "member-0" / "history.png").stat().st_size > 5000
     loaded = load_force_field(tmp_path / "potential")
     assert isinstance(loaded, NeuralForceField)
-    assert len(loaded.models) == 2
+    assert len(loaded.models) == 3
     configuration = next(iter(read_configurations(data)))
     assert loaded.factors == job.potential.factors
     assert loaded.factors[0] > 0.0
