@@ -83,16 +83,9 @@ def choose_expansion(
         expansions.append(expansion)
         remaining.append(reading)
     grades = _overall([_agreement(block, parents, numbers) for _, parents in expansions])
-    best = max(grades, default=0)
-    chosen = [place for place, grade in enumerate(grades) if grade == best]
-    standard = [place for place in chosen if remaining[place].is_standard]
-    if best > 0 and len(chosen) == 1:
-        return expansions[chosen[0]]
-    if best > 0 and len(standard) == 1:
-        named = " or ".join(remaining[place].name for place in chosen)
-        taken = remaining[standard[0]].name
-        warnings.append(f"its symmetry can be read as {named}; {taken}, the standard, was taken")
-        return expansions[standard[0]]
+    decided = _decided(remaining, grades, warnings)
+    if decided is not None:
+        return expansions[decided]
     if failures and len(failures) == len(readings):
         raise failures[0]
     raise crystal_error(
@@ -101,6 +94,25 @@ def choose_expansion(
         "file decides which; give the complete list of symmetry operations "
         "(_space_group_symop_operation_xyz)",
     )
+
+
+def _decided(
+    readings: Sequence[Operations], grades: Sequence[int], warnings: list[str]
+) -> int | None:
+    """Return which reading has the best grade, or is the standard one of those that have it."""
+    best = max(grades, default=0)
+    if best == 0:
+        return None
+    chosen = [place for place, grade in enumerate(grades) if grade == best]
+    if len(chosen) == 1:
+        return chosen[0]
+    standard = [place for place in chosen if readings[place].is_standard]
+    if len(standard) != 1:
+        return None
+    named = " or ".join(readings[place].name for place in chosen)
+    taken = readings[standard[0]].name
+    warnings.append(f"its symmetry can be read as {named}; {taken}, the standard, was taken")
+    return standard[0]
 
 
 def _agreement(
