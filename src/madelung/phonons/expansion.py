@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from madelung.common.errors import PhononError
 from madelung.common.figures import BLUE, GREY, in_style, new_figure, save_figure, subscripts
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
+from madelung.common.tables import write_rows
 from madelung.phonons.grueneisen import mode_grueneisen
 from madelung.phonons.mesh import mesh_points
 from madelung.phonons.quasi_harmonic import QuasiHarmonic

@@ -9,7 +9,8 @@ from typing import Any
 
 from madelung.common.errors import PolymorphError
 from madelung.common.figures import save_figure
-from madelung.common.outputs import write_json, write_rows
+from madelung.common.outputs import write_json
+from madelung.common.tables import write_rows
 from madelung.polymorphs.candidates import read_candidates
 from madelung.polymorphs.labels import calculated_monomers, distinct_conformers
 from madelung.polymorphs.monomers import MonomerEngine
