@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
 import tempfile
 import zipfile
 from dataclasses import replace
@@ -154,6 +155,20 @@ def test_nothing_is_taken_from_where_the_program_runs(
     write_phonopy(plain, own, (4, 4, 4), ["force-sets"])
     found = read_phonopy(own / "bare.yaml")
     assert np.abs(found.frequencies(POINTS) - plain.frequencies(POINTS)).max() < 1e-5
+
+
+@pytest.mark.parametrize("multiple", ["40000", "-40000", "0"])
+def test_a_yaml_file_cannot_ask_for_a_supercell_of_any_size(
+    written: Path, tmp_path: Path, multiple: str
+) -> None:
+    text = (written / "phonopy_params.yaml").read_text()
+    changed, count = re.subn(
+        r"(supercell_matrix:\n- \[ *)(-?\d+)", rf"\g<1>{multiple}", text, count=1
+    )
+    assert count == 1
+    (tmp_path / "phonopy_params.yaml").write_text(changed)
+    with pytest.raises(PhononError, match="is not read"):
+        read_phonopy(tmp_path / "phonopy_params.yaml")
 
 
 @pytest.mark.slow

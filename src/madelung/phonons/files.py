@@ -15,7 +15,7 @@ from typing import Any
 
 import ase.io
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from madelung.common.compression import open_bytes
 from madelung.common.errors import PhononError
@@ -146,11 +146,7 @@ def _arguments(
     from madelung.crystals.reading.files import read
 
     crystal = read(unit_cell)
-    matrix = np.asarray(supercell, dtype=np.int64)
-    matrix = np.diag(matrix) if matrix.shape == (3,) else matrix
-    size = len(crystal) * round(abs(np.linalg.det(matrix))) if matrix.shape == (3, 3) else 0
-    if not 0 < size <= _MOST_ATOMS:
-        raise PhononError(f"{path}: a supercell of {size} atoms is not read")
+    matrix = _supercell(path, len(crystal), supercell)
     cell: Any = PhonopyAtoms(
         numbers=crystal.numbers, cell=crystal.cell, scaled_positions=crystal.scaled_positions
     )
@@ -158,10 +154,26 @@ def _arguments(
     return {"unitcell": cell, "supercell_matrix": matrix, kind: str(path)}
 
 
+def _supercell(path: Path, atoms: int, supercell: Any) -> NDArray[np.int64]:
+    """(3, 3) matrix of a supercell that is small enough to be built."""
+    matrix = np.asarray(supercell, dtype=np.int64)
+    matrix = np.diag(matrix) if matrix.shape == (3,) else matrix
+    cells = abs(float(np.linalg.det(matrix))) if matrix.shape == (3, 3) else 0.0
+    size = atoms * round(cells) if cells < _MOST_ATOMS else _MOST_ATOMS + 1
+    if not 0 < size <= _MOST_ATOMS:
+        raise PhononError(
+            f"{path}: a supercell of {matrix.tolist()} cells of {atoms} atoms is not read; it may "
+            f"have up to {_MOST_ATOMS} atoms"
+        )
+    return matrix
+
+
 def _arguments_of_yaml(path: Path) -> dict[str, Any]:
     """A file of phonopy, and the force sets beside it where it has none."""
     found: dict[str, Any] = {"phonopy_yaml": str(path)}
     content = _yaml(path)
+    if content.unitcell is not None and content.supercell_matrix is not None:
+        _supercell(path, len(content.unitcell), content.supercell_matrix)
     dataset = content.dataset
     if content.force_constants is not None or (dataset is not None and _has_forces(dataset)):
         return found
