@@ -263,6 +263,7 @@ def test_errors_are_those_of_the_definitions(evaluation: Evaluation, trained: Pa
     assert -1.0 <= means["stability_matthews"] <= 1.0
 
 
+@pytest.mark.slow
 def test_calibration_holds_where_it_was_fitted(evaluation: Evaluation) -> None:
     calibration = fitted_calibration(evaluation)
     assert evaluation.coverage(calibration)["frequency"] == pytest.approx(0.9, abs=0.02)
