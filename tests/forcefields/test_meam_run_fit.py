@@ -82,6 +82,7 @@ def test_the_folder_holds_what_was_promised(job: Any) -> None:
     assert rmse == pytest.approx(results["errors"]["test"]["energy_rmse"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_both_files_of_the_potential_are_recognised(job: Any) -> None:
     atoms = ase.build.bulk("Cu", cubic=True)
     atoms.positions[0, 0] += 0.2

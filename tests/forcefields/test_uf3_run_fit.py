@@ -104,6 +104,7 @@ def test_files_of_the_potential_say_the_same(job: Any, data: Path) -> None:
         np.testing.assert_allclose(found.forces, wanted.forces, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_errors_of_the_equations_are_those_of_the_predictions(job: Any) -> None:
     equations = NormalEquations.load(job.folder / "equations.npz")
     training = equations.without(TEST)
@@ -113,6 +114,7 @@ def test_errors_of_the_equations_are_those_of_the_predictions(job: Any) -> None:
     assert errors["forces"] == pytest.approx(own["force_rmse"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_stopped_goes_on_to_the_same_potential(
     job: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
