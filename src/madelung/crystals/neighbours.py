@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from madelung.common.arrays import to_numpy
+from madelung.common.errors import CrystalError
 from madelung.common.native import native_module
 from madelung.crystals.checks import require_size
 from madelung.crystals.crystal import Crystal
@@ -19,6 +20,7 @@ _CORE = "madelung.common._uf3"
 
 # Vesin divides the cell into boxes of the cutoff's size; too many of them cost more than pairs.
 _SHORTEST_SEARCH = 2.0
+_MOST_IMAGES = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,12 @@ def search_pairs(
     in_order
         Whether pairs are sorted by their first atom.
 
+    Raises
+    ------
+    CrystalError
+        If the cell is so thin that the cutoff takes in more than a million images of an atom, which
+        vesin would not survive.
+
     Notes
     -----
     :func:`find_neighbours` is the search for all ordered pairs; it uses the native core where that
@@ -100,6 +108,7 @@ def search_pairs(
     """
     from vesin import NeighborList
 
+    _require_few_images(to_numpy(cell), periodic, cutoff)
     search = NeighborList(cutoff=cutoff, full_list=not each_once, sorted=in_order, n_threads=1)
     found = search.compute(
         points=to_numpy(positions), box=to_numpy(cell), periodic=periodic, quantities=quantities
@@ -108,6 +117,20 @@ def search_pairs(
         np.asarray(values, dtype=np.int64) if letter in "ijS" else np.asarray(values)
         for letter, values in zip(quantities, found, strict=True)
     )
+
+
+def _require_few_images(cell: NDArray[np.float64], periodic: Any, cutoff: float) -> None:
+    axes = np.broadcast_to(np.asarray(periodic, dtype=bool), (3,))
+    heights = np.linalg.norm(cell, axis=1)
+    volume = abs(float(np.linalg.det(cell)))
+    if axes.all() and volume > 0.0:
+        areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
+        heights = volume / areas
+    # Infinite where a height is zero.
+    with np.errstate(divide="ignore"):
+        images = float(np.prod(2.0 * cutoff / heights[axes] + 1.0))
+    if not images <= _MOST_IMAGES:
+        raise CrystalError("the cell is too thin for this cutoff; check its lattice vectors")
 
 
 def _by_core(core: Any, crystal: Crystal, cutoff: float) -> Neighbours:

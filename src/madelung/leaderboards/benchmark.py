@@ -182,7 +182,7 @@ class _Job:
             for member in models:
                 _move(member, settings.device)
             memberships = [
-                prepare(self.store, self._settings(fold, member)).membership
+                prepare(self.store, self._settings(fold, member), self.memory).membership
                 for member in range(self.members)
             ]
             model, _ = combine_models(models, self.store, memberships, memory=self.memory)

@@ -291,8 +291,8 @@ def ensemble_runs(
     _require_alike(models)
     settings = [member.settings_on(store) for member in members]
     joint_membership([resolve_membership(store, own) for own in settings])
-    memberships = [prepare(store, own).membership for own in settings]
     memory = InputMemory(settings[0].memory_gigabytes)
+    memberships = [prepare(store, own, memory).membership for own in settings]
     combined, validation = combine_models(models, store, memberships, half=half, memory=memory)
     combined.card.name = name or combined.card.name
     combined.card.purpose = purpose or combined.card.purpose

@@ -23,6 +23,7 @@ __all__ = [
     "TargetErrors",
     "evaluate_apart",
     "evaluate_members",
+    "groups_by_size",
     "target_errors",
 ]
 
@@ -185,7 +186,7 @@ def evaluate_members(
     values = membership.values_of(part)
     members = membership.members(part)
     rows = np.arange(len(members))
-    groups = _groups(store.sizes[members])
+    groups = groups_by_size(store.sizes[members])
     mine = groups if processes is None else processes.share(groups)
     maker = BatchMaker(store, values, model.card.inputs, memory)
     device = model.scale.mean.device
@@ -261,8 +262,14 @@ def _one_by_one(
     return ModelEvaluation(membership.targets, members, values[members], **results)
 
 
-def _groups(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Rows of each batch: crystals of like size together, so that batches fit into memory."""
+def groups_by_size(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the rows of batches that fit into memory, crystals of like size together.
+
+    Parameters
+    ----------
+    sizes
+        (n,) numbers of atoms.
+    """
     order = np.argsort(sizes, kind="stable")
     groups: list[NDArray[np.int64]] = []
     start = 0

@@ -21,6 +21,8 @@ from madelung.models.geometry import TrainedGeometry, learn_geometry
 from madelung.models.settings import Readout, readout_of
 from madelung.models.targets import ScaleFit, TargetScale
 from madelung.models.training_crystals import TrainingCrystals
+from madelung.training.batches import InputMemory
+from madelung.training.probing import failing_crystals
 from madelung.training.settings import TrainingSettings
 from madelung.training.splits import PARTS, Membership, resolve_membership
 
@@ -55,8 +57,25 @@ class Preparation:
     left_out: tuple[str, ...]
 
 
-def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
-    """Look at all crystals of a run once, a thousand at a time.
+def prepare(
+    store: CrystalStore,
+    settings: TrainingSettings,
+    memory: InputMemory | None = None,
+    *,
+    show: bool = False,
+) -> Preparation:
+    """Look at all crystals of a run once, and leave out those that nothing can be learnt from.
+
+    Parameters
+    ----------
+    store
+        The data set.
+    settings
+        Of the run.
+    memory
+        Keeps what the network starts from; nothing is kept if None.
+    show
+        Whether to show on stderr how far it is.
 
     Raises
     ------
@@ -66,6 +85,9 @@ def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
     membership = resolve_membership(store, settings)
     unusable = _unusable(store, membership, settings)
     membership = membership.without(np.array(sorted(unusable), dtype=np.int64))
+    members = np.unique(np.concatenate([membership.members(part) for part in PARTS]))
+    failing = failing_crystals(store, members, settings, memory, show=show)
+    membership = membership.without(np.array(sorted(failing), dtype=np.int64))
     training = membership.members("train")
     if len(training) < _FEWEST_CRYSTALS:
         raise TrainingError(f"only {len(training)} training crystals are left; more are needed")
@@ -85,7 +107,7 @@ def prepare(store: CrystalStore, settings: TrainingSettings) -> Preparation:
         training=training,
         scale=_scale(fit, card, settings),
         card=card,
-        left_out=tuple(unusable.values()),
+        left_out=(*unusable.values(), *failing.values()),
     )
 
 

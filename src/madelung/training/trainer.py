@@ -153,7 +153,7 @@ class _Run:
         self.settings, self.folder, self.dataset = settings, folder, dataset
         self.processes, self.quiet = processes, quiet
         self.device = processes.device
-        self.prepared = prepare(dataset, settings)
+        self.prepared = prepare(dataset, settings, memory, show=not quiet)
         self.prepared.card.geometry = trained_geometry(dataset, self.prepared)
         torch.manual_seed(settings.seed)
         self.model = CrystalModel.from_card(self.prepared.card)
