@@ -2,11 +2,13 @@
 
     python -m benchmarks.data.cases                          # the cases of tests/crystals/cases
     python -m benchmarks.data.cases FOLDER                   # a folder with the same layout
+    python -m benchmarks.data.cases --kind forcefields       # some minutes, which fits take
     PYTHONPATH=OLD/src python -m benchmarks.data.cases --name before
 
 The layout is ``expected.json`` beside folders of files: for each file the formulas of its crystals,
 perhaps with a part of the warning that must be given, or a part of the refusal. Hostile files go
-through ``sum_files`` between two good ones, in a process of their own with a limit on time. The
+through ``sum_files`` between two good ones, in a process of their own with a limit on time. Cases
+of force fields are read, fitted and run (``force_field_cases.py``), from a folder of their own. The
 counts stand in ``benchmarks/results/cases/run.json``; those of a run with a name under the name.
 """
 
@@ -16,16 +18,19 @@ import argparse
 import json
 import multiprocessing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.force_field_cases import FITS, JUDGES, fit_case
 from benchmarks.support.records import ROOT, versions
 
 CASES = ROOT / "tests" / "crystals" / "cases"
 FORCE_FIELDS = ROOT / "tests" / "forcefields" / "cases"
 RESULTS = ROOT / "benchmarks" / "results" / "cases" / "run.json"
-SECONDS = 30.0
+# Time that a case may take; fits have more.
+SECONDS, SECONDS_OF_FITS = 30.0, 1200.0
 
 
 def crystal_case(path: Path, right: dict[str, Any]) -> str | None:
@@ -87,22 +92,46 @@ def reference_case(path: Path, right: dict[str, Any]) -> str | None:
     return None
 
 
-# Each kind with its folders and its judge.
-KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path, dict[str, Any]], str | None]]] = {
-    "crystals": (("failing", "passing"), crystal_case),
-    "hostile": (("hostile",), hostile_case),
-    "forcefields": (("reference data",), reference_case),
-}
+@dataclass(frozen=True)
+class Case:
+    """A case: its kind and name, and who judges it with what."""
+
+    kind: str
+    name: str
+    judge: Callable[..., str | None]
+    given: tuple[Any, ...]
+    seconds: float = SECONDS
 
 
-def judged(judge: Callable[..., str | None], path: Path, right: dict[str, Any]) -> str | None:
+def all_cases(folder: Path, force_fields: Path) -> Iterator[Case]:
+    """Yield the cases of crystals and hostile files in a folder, and those of force fields."""
+    expected = json.loads((folder / "expected.json").read_text("utf-8"))
+    for kind, places, judge in (
+        ("crystals", ("failing", "passing"), crystal_case),
+        ("hostile", ("hostile",), hostile_case),
+    ):
+        for place in places:
+            for name, right in expected.get(place, {}).items():
+                yield Case(kind, name, judge, (folder / place / name, right))
+    own = json.loads((force_fields / "expected.json").read_text("utf-8"))
+    for name, right in own["reference data"].items():
+        yield Case("forcefields", name, reference_case, (force_fields / name, right))
+    for name, right in own["fits"].items():
+        for fit in FITS:
+            given = (fit, force_fields / name, right)
+            yield Case("forcefields", f"fit {fit} {name}", fit_case, given, SECONDS_OF_FITS)
+    for name, special in JUDGES.items():
+        yield Case("forcefields", name, special, (force_fields,), SECONDS_OF_FITS)
+
+
+def judged(case: Case) -> str | None:
     """Judge a case in another process, which may hang, die, or fill its memory."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.Process(target=_answer, args=(sender, judge, path, right))
+    process = multiprocessing.Process(target=_answer, args=(sender, case.judge, case.given))
     process.start()
     sender.close()
     try:
-        answer: str | None = receiver.recv() if receiver.poll(SECONDS) else "it hangs"
+        answer: str | None = receiver.recv() if receiver.poll(case.seconds) else "it hangs"
     except EOFError:
         answer = "the process died"
     process.kill()
@@ -110,13 +139,13 @@ def judged(judge: Callable[..., str | None], path: Path, right: dict[str, Any]) 
     return answer
 
 
-def _answer(sender: Any, judge: Callable[..., str | None], path: Path, right: Any) -> None:
+def _answer(sender: Any, judge: Callable[..., str | None], given: tuple[Any, ...]) -> None:
     # 8 GB of addresses: what needs more is stopped here, and not by the machine.
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
     try:
-        sender.send(judge(path, right))
+        sender.send(judge(*given))
     except BaseException as error:
         sender.send(f"{type(error).__name__}: {str(error)[:200]}")
 
@@ -128,22 +157,23 @@ def main() -> None:
     )
     parser.add_argument("folder", nargs="?", type=Path, default=CASES)
     parser.add_argument("--name", default="now", help="name of the run in the record")
+    parser.add_argument(
+        "--kind", choices=("crystals", "hostile", "forcefields"), help="count this kind alone"
+    )
     arguments = parser.parse_args()
-    expected = json.loads((arguments.folder / "expected.json").read_text("utf-8"))
-    own = json.loads((FORCE_FIELDS / "expected.json").read_text("utf-8"))
-    expected["reference data"] = own["reference data"]
     counts: dict[str, Any] = {}
-    for kind, (folders, judge) in KINDS.items():
-        wrong = {}
-        cases = [(folder, name) for folder in folders for name in expected.get(folder, {})]
-        for folder, name in cases:
-            place = FORCE_FIELDS if kind == "forcefields" else arguments.folder / folder
-            problem = judged(judge, place / name, expected[folder][name])
-            if problem is not None:
-                wrong[name] = problem.replace(f"{arguments.folder}/", "")
-                print(f"{kind}/{name}: {wrong[name]}")
-        counts[kind] = {"right": len(cases) - len(wrong), "of": len(cases), "wrong": wrong}
-        print(f"{kind}: {counts[kind]['right']} of {len(cases)} right")
+    for case in all_cases(arguments.folder, FORCE_FIELDS):
+        if arguments.kind not in (None, case.kind):
+            continue
+        count = counts.setdefault(case.kind, {"right": 0, "of": 0, "wrong": {}})
+        problem = judged(case)
+        count["of"] += 1
+        count["right"] += problem is None
+        if problem is not None:
+            count["wrong"][case.name] = problem.replace(f"{arguments.folder}/", "")
+            print(f"{case.kind}/{case.name}: {count['wrong'][case.name]}")
+    for kind, count in counts.items():
+        print(f"{kind}: {count['right']} of {count['of']} right")
     record = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     found = {**counts, "versions": versions(("ase", "gemmi", "numpy"))}
     record |= found if arguments.name == "now" else {arguments.name: found}
