@@ -31,9 +31,13 @@ from madelung.forcefields.uf3.sweep_plots import plot_sweep
 from madelung.forcefields.uf3.sweep_trial import SweepTrial
 from madelung.learning.plots import plot_history
 from madelung.phonons.bands import Bands, DensityOfStates, band_path
+from madelung.phonons.expansion import plot_expansion
 from madelung.phonons.plots import plot_bands, plot_thermodynamics
 from madelung.phonons.prediction import ThermalEstimates
+from madelung.phonons.quasi_harmonic import QuasiHarmonic
 from madelung.phonons.thermodynamics import Thermodynamics
+from madelung.polymorphs.plots import plot_landscape
+from madelung.polymorphs.ranking import Ranking
 from madelung.teaching.choice import Choice
 from madelung.teaching.plots import plot_learning_curves, plot_map
 from madelung.training.plots import plot_errors
@@ -208,10 +212,34 @@ def dynamics() -> Figure:
     return DynamicsResult(COPPER, 20, True, log, DynamicsSettings(ensemble="nvt")).plot()
 
 
+def expansion() -> Figure:
+    degrees = np.array([0.0, 100.0, 200.0, 900.0])
+    values = {
+        name: np.array([0.0, 1.0, 2.0, 40.0])
+        for name in ("volumes", "expansion", "bulk_modulus", "heat_capacity", "gibbs_energy")
+    }
+    rest = {name: degrees for name in ("grueneisen", "residuals", "sampled_volumes",
+                                       "static_energies")}  # fmt: skip
+    return plot_expansion(
+        QuasiHarmonic(degrees, **values, **rest, free_energies=np.zeros((4, 4))), title="Ar"
+    )
+
+
+def landscape() -> Figure:
+    rows = [
+        {"rank": at + 1, "name": f"form {at}", "energy_kJ_mol": energy, "standard_error": 2.0,
+         "density": density, "duplicate_of": ""}
+        for at, (energy, density) in enumerate([(0.0, 1.4), (1.0, 1.2), (90.0, 0.3)])
+    ]  # fmt: skip
+    return plot_landscape(Ranking(tuple(rows), "C2H6O", ()), ["form 2"])
+
+
 FIGURES: dict[str, Callable[[], Figure | list[Figure]]] = {
     "sums.plots.plot_sums": sums,
     "phonons.plots.plot_bands": lambda: [bands(lowest) for lowest in (0.0, -0.09, -3.0)],
     "phonons.plots.plot_thermodynamics": thermal,
+    "phonons.expansion.plot_expansion": expansion,
+    "polymorphs.plots.plot_landscape": landscape,
     "training.plots.plot_errors": errors,
     "learning.plots.plot_history": history,
     "forcefields.reference.plots.plot_parity": parity,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_landscape"]
 
-_LABELLED = 5
+_LABELLED, _MARGIN = 5, 0.06
 
 
 @in_style
@@ -37,8 +37,11 @@ def plot_landscape(ranking: Ranking, experimental: Collection[str] = ()) -> Figu
     figure = new_figure(5.2, 4.0)
     axes = figure.subplots()
     tie = float(error[0]) * 2.0**0.5
-    axes.axhspan(
-        float(energy.min()), tie, color=GREY, alpha=0.15, linewidth=0,
+    margin = _MARGIN * float(np.ptp(density)) or _MARGIN
+    limits = (float(density.min()) - margin, float(density.max()) + margin)
+    axes.set_xlim(limits)
+    axes.fill_between(
+        limits, float(energy.min()), tie, color=GREY, alpha=0.15, linewidth=0,
         label="not told from the lowest",
     )  # fmt: skip
     axes.errorbar(
