@@ -1,6 +1,6 @@
 """A crystal with its force constants: dynamical matrices and frequencies at any wave vector.
 
-Equation 1 of docs/theory/harmonic-network.md.
+Equations 1 and 8 of docs/theory/harmonic-network.md.
 """
 
 from __future__ import annotations

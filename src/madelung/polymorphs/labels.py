@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +137,12 @@ def calculated_monomers(
 
 
 def _result(molecule: Molecule, engine: MonomerEngine) -> dict[str, Any]:
+    begun = time.process_time()
     try:
-        return engine.calculate(molecule).as_object()
+        found = engine.calculate(molecule).as_object()
     except PolymorphError as problem:
-        return {"error": str(problem)}
+        found = {"error": str(problem)}
+    return {**found, "cpu_seconds": time.process_time() - begun}
 
 
 def _monomer(molecule: Molecule, content: dict[str, Any], path: Path) -> Monomer | None:
