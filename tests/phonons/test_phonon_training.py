@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase.build
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from madelung.models.harmonic import HarmonicNetwork
 from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.models.normalisation import WeightedBatchNorm
 from madelung.phonons.calibration import Calibration, fitted_widening
+from madelung.phonons.card import PhononCard
 from madelung.phonons.compositions import drawn_compositions, reduced_composition
 from madelung.phonons.course import PhononCourse
 from madelung.phonons.evaluation import Evaluation, evaluate_phonons, fitted_calibration
@@ -216,6 +218,25 @@ def reduced(model: PhononModel) -> list[str]:
 
 
 @pytest.mark.slow
+def test_shares_are_those_of_members_that_are_there_several_times(trained: Path) -> None:
+    model = PhononModel.load(trained / "model")
+    first, second = list(model.networks)[:2]
+    repeated = model.card.model_copy(update={"members": 4, "shares": (), "calibration": {}})
+    four = PhononModel(repeated, torch.nn.ModuleList([first, first, first, second]))
+    shared = model.card.model_copy(update={"members": 2, "shares": (3.0, 1.0)})
+    two = PhononModel(shared, torch.nn.ModuleList([first, second]))
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (5, 3))
+    crystal = ase.build.bulk("Cu")
+    ours, theirs = (one.predict(crystal).frequencies(points).frequencies for one in (two, four))
+    assert ours == pytest.approx(theirs, abs=1e-9)
+    equal = model.card.model_copy(update={"shares": ()})
+    plain = PhononModel(equal, torch.nn.ModuleList([first, second])).predict(crystal)
+    assert np.abs(plain.frequencies(points).frequencies - ours).max() > 1e-6
+    for wrong in ((1.0,), (1.0, 0.0), (1.0, -1.0)):
+        with pytest.raises(ValueError, match="positive shares"):
+            PhononCard.model_validate(shared.model_dump() | {"shares": wrong})
+
+
 def test_a_model_says_the_same_of_any_cell(trained: Path) -> None:
     model = load(trained)
     assert isinstance(model, PhononModel)

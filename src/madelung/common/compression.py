@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from madelung.common.errors import MadelungError
 
-__all__ = ["LARGEST_RATIO", "open_bytes", "read_bytes", "without_compression"]
+__all__ = ["LARGEST_RATIO", "open_bytes", "read_at_most", "read_bytes", "without_compression"]
 
 _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -96,19 +96,28 @@ def read_bytes(
     ratio
         How many times its size an archive of more than 1 MiB may unpack to.
     """
-    pieces, size = [], 0
     with open_bytes(path, error) as stream:
         packed = Path(path).stat().st_size
         if ratio is not None and packed:
             most = max(_ALWAYS_ALLOWED, min(most, ratio * packed))
-        while piece := stream.read(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                raise error(
-                    f"more than {most >> 20} MiB of data, unpacked if it is an archive; take out "
-                    "the part that is needed"
-                )
+        data = read_at_most(stream, most + 1)
+    if len(data) > most:
+        raise error(
+            f"more than {most >> 20} MiB of data, unpacked if it is an archive; take out the part "
+            "that is needed"
+        )
+    return data
+
+
+def read_at_most(stream: IO[bytes], most: int) -> bytes:
+    """Return the next bytes of a stream, up to a number of them.
+
+    ``stream.read(most)`` would take room for all of them, however little there is.
+    """
+    pieces, left = [], most
+    while left > 0 and (piece := stream.read(min(_PIECE, left))):
+        pieces.append(piece)
+        left -= len(piece)
     return b"".join(pieces)
 
 

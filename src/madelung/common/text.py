@@ -13,6 +13,7 @@ from typing import TextIO
 from madelung.common.compression import (
     LARGEST_RATIO,
     open_bytes,
+    read_at_most,
     read_bytes,
     without_compression,
 )
@@ -137,7 +138,7 @@ def bounded_text(path: Path) -> str:
         If it is larger or no UTF-8.
     """
     with path.open("rb") as stream:
-        data = stream.read(LARGEST_TEXT + 1)
+        data = read_at_most(stream, LARGEST_TEXT + 1)
     if len(data) > LARGEST_TEXT:
         raise ValueError(f"more than {LARGEST_TEXT >> 20} MiB")
     return data.decode("utf-8")

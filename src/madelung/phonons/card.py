@@ -6,9 +6,9 @@ import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from madelung.common.errors import ModelError
 from madelung.common.finite_numbers import require_finite_numbers
@@ -42,6 +42,9 @@ class PhononCard(BaseModel):
     purpose: str = Field("", description="What it may be used for, and what not.")
     network: HarmonicSettings = Field(description="Size and options of the networks.")
     members: int = Field(1, ge=1, le=100, description="Networks that predict together.")
+    shares: tuple[float, ...] = Field(
+        (), description="Part of each member in the mean force constants; equal ones if empty."
+    )
     calibration: dict[str, Any] = Field(
         default_factory=dict, description="What turns the spread of members into intervals."
     )
@@ -63,6 +66,12 @@ class PhononCard(BaseModel):
         default_factory=dict, description="Data, licence, split, seeds, settings, commit, time."
     )
     weights_sha256: str = Field("", description="Checksum of the weights.")
+
+    @model_validator(mode="after")
+    def _one_share_a_member(self) -> Self:
+        if self.shares and (len(self.shares) != self.members or min(self.shares) <= 0.0):
+            raise ValueError(f"{self.members} members need as many positive shares, or none")
+        return self
 
 
 def read_phonon_card(folder: Path) -> PhononCard:

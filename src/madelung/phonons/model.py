@@ -166,7 +166,7 @@ class PhononModel:
         if self.card.calibration:
             calibration = Calibration.model_validate(self.card.calibration)
         warnings = (*read.warnings, *self.warnings(read))
-        return Phonons.of_members(self.members(read), calibration, warnings)
+        return Phonons.of_members(self.members(read), calibration, warnings, self.card.shares)
 
     def warnings(self, crystal: Crystal) -> Iterator[str]:
         """Say what of a crystal was absent or rare among the training crystals."""

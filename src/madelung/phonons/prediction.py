@@ -142,16 +142,29 @@ class Phonons:
         members: Sequence[HarmonicCrystal],
         calibration: Calibration | None,
         warnings: Sequence[str] = (),
+        shares: Sequence[float] = (),
     ) -> Phonons:
-        """Average the force constants of networks that stand on the same pairs."""
-        first = members[0]
+        """Average the force constants of networks that stand on the same pairs.
+
+        Parameters
+        ----------
+        members
+            What each network makes of the crystal.
+        calibration
+            What turns their spread into intervals.
+        warnings
+            Reasons for distrust.
+        shares
+            Part of each member in the average; equal ones if empty. Spreads count all alike.
+        """
+        first, parts = members[0], np.asarray(shares or np.ones(len(members)))
         charges = [(one.born, one.dielectric) for one in members]
         mean = replace(
             first,
-            matrices=np.mean([one.matrices for one in members], axis=0),
-            born=_mean([born for born, _ in charges]),
-            dielectric=_mean([dielectric for _, dielectric in charges]),
-            screened_charges=_mean([one.screened_charges for one in members]),
+            matrices=np.average([one.matrices for one in members], axis=0, weights=parts),
+            born=_mean([born for born, _ in charges], parts),
+            dielectric=_mean([dielectric for _, dielectric in charges], parts),
+            screened_charges=_mean([one.screened_charges for one in members], parts),
         )
         return cls(mean, tuple(members), calibration, tuple(warnings))
 
@@ -356,9 +369,11 @@ class Phonons:
         return Estimate(value, float(self.calibration.half_width(quantity, np.array(spread))))
 
 
-def _mean(values: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+def _mean(
+    values: Sequence[NDArray[np.float64] | None], parts: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
     known = [value for value in values if value is not None]
-    return np.mean(known, axis=0) if len(known) == len(values) else None
+    return np.average(known, axis=0, weights=parts) if len(known) == len(values) else None
 
 
 def _lowest_optical(frequencies: NDArray[np.float64]) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.compression import read_at_most
 from madelung.common.errors import MadelungError, PhononError
 from madelung.crystals.crystal import Crystal
 from madelung.phonons.force_sets import ForceSets
@@ -78,7 +79,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Decompress a shard, with a bound on what comes out."""
     try:
         with lzma.open(path) as stream:
-            content = stream.read(_MOST_BYTES + 1)
+            content = read_at_most(stream, _MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise PhononError(f"{path}: holds more than {_MOST_BYTES >> 30} GiB")
         _require_sizes(content)
