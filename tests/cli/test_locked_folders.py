@@ -34,6 +34,8 @@ COMMANDS = {
     "phonons compare": ("phonons", "compare", "POSCAR"),
     "phonons fit": ("phonons", "fit", "POSCAR"),
     "phonons evaluate": ("phonons", "evaluate", "POSCAR"),
+    "phonons expansion": ("phonons", "expansion", "POSCAR", *FIELD),
+    "rank": ("rank", "POSCAR"),
 }
 
 

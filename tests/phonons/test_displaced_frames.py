@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,14 @@ def test_another_supercell_or_no_unit_cell_is_refused(unit: Path, tmp_path: Path
         read_calculated(tmp_path / "frames.extxyz", unit_cell=unit, supercell=(3, 2, 2))
     with pytest.raises(PhononError, match="name the unit cell"):
         read_calculated(tmp_path / "frames.extxyz")
+
+
+def test_the_limit_of_recursion_stays(unit: Path, tmp_path: Path) -> None:
+    """symfc raises it so far that deep JSON would end the process."""
+    ase.io.write(tmp_path / "frames.extxyz", random(np.random.default_rng(5)))
+    limit = sys.getrecursionlimit()
+    read_calculated(tmp_path / "frames.extxyz", unit_cell=unit)
+    assert sys.getrecursionlimit() == limit
 
 
 def test_too_few_frames_are_refused(tmp_path: Path) -> None:

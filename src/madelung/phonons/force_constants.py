@@ -5,6 +5,7 @@ Section "Supercells" of docs/theory/harmonic-network.md.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -79,6 +80,8 @@ def symmetric_force_constants(phonon: Any, source: str) -> float:
         If the displacements do not determine them.
     """
     is_random = "first_atoms" not in (phonon.dataset or {})
+    # symfc raises it far above what the stack holds, so that any deep recursion would end Python.
+    limit = sys.getrecursionlimit()
     try:
         if is_random:
             _require_enough(phonon, source)
@@ -93,6 +96,8 @@ def symmetric_force_constants(phonon: Any, source: str) -> float:
     # phonopy has no errors of its own for data that it cannot use.
     except (RuntimeError, ValueError, IndexError, KeyError, np.linalg.LinAlgError) as error:
         raise PhononError(f"{source}: phonopy finds no force constants ({error})") from error
+    finally:
+        sys.setrecursionlimit(limit)
     return float(np.abs(phonon.force_constants - before).max())
 
 

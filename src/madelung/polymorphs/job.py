@@ -9,6 +9,7 @@ from typing import Any
 
 from madelung.common.errors import PolymorphError
 from madelung.common.figures import save_figure
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import write_json
 from madelung.common.tables import write_rows
 from madelung.polymorphs.candidates import read_candidates
@@ -27,6 +28,7 @@ _NOTE = (
 )
 
 
+@alone_in_folder
 def rank_candidates(
     candidates: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],

@@ -9,6 +9,7 @@ import typer
 
 from madelung.cli import options
 from madelung.cli.phonons.crystals import Supercell, Temperatures, temperature_range
+from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import json_text
 from madelung.common.text import shown
 
@@ -29,6 +30,7 @@ cell is kept: the expansion of crystals that are not cubic is that of their volu
 _RANGE = "0:800:20"
 
 
+@alone_in_folder
 def expansion(
     structure: Annotated[
         str, typer.Argument(metavar="FILE", help="One crystal, near its volume of least energy.")
