@@ -100,8 +100,8 @@ def read_bytes(
         packed = Path(path).stat().st_size
         if ratio is not None and packed:
             most = max(_ALWAYS_ALLOWED, min(most, ratio * packed))
-        data = read_at_most(stream, most + 1)
-    if len(data) > most:
+        data = read_at_most(stream, most)
+    if data is None:
         raise error(
             f"more than {most >> 20} MiB of data, unpacked if it is an archive; take out the part "
             "that is needed"
@@ -109,15 +109,17 @@ def read_bytes(
     return data
 
 
-def read_at_most(stream: IO[bytes], most: int) -> bytes:
-    """Return the next bytes of a stream, up to a number of them.
+def read_at_most(stream: IO[bytes], most: int) -> bytes | None:
+    """Return the rest of a stream, or None if it has more than ``most`` bytes.
 
-    ``stream.read(most)`` would take room for all of them, however little there is.
+    ``stream.read(most + 1)`` would take room for all of them, however little there is.
     """
-    pieces, left = [], most
-    while left > 0 and (piece := stream.read(min(_PIECE, left))):
+    pieces, size = [], 0
+    while piece := stream.read(_PIECE):
         pieces.append(piece)
-        left -= len(piece)
+        size += len(piece)
+        if size > most:
+            return None
     return b"".join(pieces)
 
 

@@ -138,7 +138,7 @@ def bounded_text(path: Path) -> str:
         If it is larger or no UTF-8.
     """
     with path.open("rb") as stream:
-        data = read_at_most(stream, LARGEST_TEXT + 1)
-    if len(data) > LARGEST_TEXT:
+        data = read_at_most(stream, LARGEST_TEXT)
+    if data is None:
         raise ValueError(f"more than {LARGEST_TEXT >> 20} MiB")
     return data.decode("utf-8")

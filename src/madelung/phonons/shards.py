@@ -79,8 +79,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Decompress a shard, with a bound on what comes out."""
     try:
         with lzma.open(path) as stream:
-            content = read_at_most(stream, _MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
+            content = read_at_most(stream, _MOST_BYTES)
+        if content is None:
             raise PhononError(f"{path}: holds more than {_MOST_BYTES >> 30} GiB")
         _require_sizes(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
