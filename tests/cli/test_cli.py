@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from commands import run_command
-from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 import madelung as md
-from madelung.cli import _COMMANDS, app
+from madelung.cli import app
 from madelung.crystals.examples import EXAMPLE_NAMES, example_path
 
 PNG_START = b"\x89PNG\r\n"
@@ -378,23 +376,3 @@ def test_the_format_can_be_named(tmp_path: Path) -> None:
     path.write_text("salt\n1\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n")
     assert json.loads(invoke("sums", path, "--json", "--format", "vasp"))[0]["formula"] == "NaCl"
     assert process("sums", path).returncode == 1
-
-
-def test_the_list_of_commands_shows_the_first_line_of_each_help() -> None:
-    group = typer.main.get_command(app)
-    assert isinstance(group, TyperGroup)
-    for name, (_, summary) in _COMMANDS.items():
-        command = group.get_command(None, name)
-        assert command is not None and command.help is not None
-        assert command.help.strip().split("\n\n")[0] == summary
-
-
-def test_the_list_of_commands_imports_none_of_them() -> None:
-    code = (
-        "import sys; from madelung.cli import app; app(['--help'], standalone_mode=False); "
-        "print(*sorted({'numpy', 'torch', 'pydantic', 'madelung.cli.train'} & set(sys.modules)), "
-        "file=sys.stderr)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stderr.split() == []
-    assert "predict" in ran.stdout

@@ -65,6 +65,8 @@ def test_argon_expands_as_measured(argon: Path) -> None:
         (["--strains", "0,0.01,0.02"], "at least 5 strains"),
         (["--temperatures", "5:1:1"], "--temperatures"),
         (["--strains", "0.10,0.11,0.12,0.13,0.14"], "smaller strains"),
+        # The free energy has its minimum between the volumes, the static energy at their end.
+        (["--strains", "0.003,0.01,0.017,0.024,0.031,0.038"], "on both sides"),
     ],
 )
 def test_what_goes_wrong_is_a_line_and_nothing_is_written(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from molecular_crystals import carbon_dioxide, rearranged, urea
 from numpy.typing import NDArray
 
+from madelung.common.errors import PolymorphError
 from madelung.common.units import BOHR, COULOMB_CONSTANT, HARTREE
 from madelung.crystals.crystal import Crystal
 from madelung.polymorphs.dispersion_coefficients import DispersionCoefficients, hole_distances
@@ -116,6 +117,8 @@ def test_urea_has_the_energy_of_its_hydrogen_bonds() -> None:
     molecules = find_molecules(crystal)
     energy = electrostatic_energy(crystal, molecules, charges - charges.mean())
     assert -1.3 < energy.value / len(molecules) < -0.6
+    with pytest.raises(PolymorphError, match="has the charge"):
+        electrostatic_energy(crystal, molecules, charges + 0.01)
 
 
 def test_the_hole_of_hydrogen_is_its_own_density() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import ase.build
@@ -78,6 +79,18 @@ def test_atoms_are_matched_whatever_their_order() -> None:
     assert averaged[matched(ethanol, other)] == pytest.approx(averaged[order])
     # Two pairs of hydrogens that a mirror makes equal have one value each.
     assert len(np.unique(averaged.round(9))) == 7
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_averages_keep_the_charge_of_a_molecule(seed: int) -> None:
+    """Of a bent benzene ring some atoms are like a third one, and not like each other."""
+    ring, rng = molecule("C6H6"), np.random.default_rng(seed)
+    moved = replace(ring, positions=ring.positions + rng.normal(scale=0.012, size=(12, 3)))
+    values = rng.normal(size=12)
+    for one in (ring, moved):
+        averaged = equalised(one, values)
+        assert averaged.sum() == pytest.approx(values.sum(), abs=1e-12)
+        assert np.abs(averaged - values).max() > 0.01
 
 
 def candidates(folder: Path) -> list[Path]:

@@ -27,8 +27,8 @@ __all__ = [
     "write_expansion",
 ]
 
-ROOM_TEMPERATURE = 300.0
-"""Temperature in K of the numbers that stand in one line."""
+# K: of the numbers that stand in one line.
+_ROOM_TEMPERATURE = 300.0
 _COLUMNS = {
     "volume": "volumes",
     "expansion": "expansion",
@@ -52,7 +52,7 @@ def expansion_row(name: str, found: QuasiHarmonic) -> dict[str, Any]:
     found
         Its expansion.
     """
-    at = int(np.abs(found.temperatures - ROOM_TEMPERATURE).argmin())
+    at = int(np.abs(found.temperatures - _ROOM_TEMPERATURE).argmin())
     row: dict[str, Any] = {
         "file": name,
         "formula": found.formula,
@@ -104,7 +104,14 @@ def write_expansion(
     -------
     dict
         What ``expansion.json`` says: :func:`expansion_row`.
+
+    Raises
+    ------
+    PhononError
+        As :func:`grueneisen_rows`; nothing is written then.
     """
+    # First, as these may not be there: then nothing is written.
+    parameters = grueneisen_rows(found) if found.phonons else []
     rows = [
         {"temperature_K": float(temperature), **_values(found, at)}
         for at, temperature in enumerate(found.temperatures)
@@ -120,8 +127,8 @@ def write_expansion(
             for volume, energy, vibration in sampled
         ],
     )  # fmt: skip
-    if found.phonons:
-        write_rows(folder / "grueneisen.csv", grueneisen_rows(found))
+    if parameters:
+        write_rows(folder / "grueneisen.csv", parameters)
     row = expansion_row(name, found)
     write_json(folder / "expansion.json", row)
     save_figure(plot_expansion(found, title=title), folder / "expansion.png")

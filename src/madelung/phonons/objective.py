@@ -24,7 +24,7 @@ from madelung.phonons.examples import PhononExample, joined_graph
 from madelung.phonons.harmonic_crystal import signed_roots
 from madelung.phonons.thermodynamics import thermodynamics
 
-__all__ = ["PhononErrors", "network_matrices", "phonon_errors", "phonon_loss"]
+__all__ = ["PhononErrors", "mode_loss", "network_matrices", "phonon_errors", "phonon_loss"]
 
 # Modes of lower frequency (THz) count as if they had this one.
 _SOFTEST = 0.5
@@ -87,14 +87,17 @@ def phonon_loss(
     strengths = network(graph, [one.couplings for one in examples])
     total = torch.zeros(())
     for own, example in zip(strengths, examples, strict=True):
-        total = total + _mode_loss(network_matrices(own, example), example)
+        total = total + mode_loss(network_matrices(own, example), example)
         if example.born is not None and electric_weight:
             total = total + electric_weight * _electric_loss(own, example)
     return total
 
 
-def _mode_loss(matrices: Tensor, example: PhononExample) -> Tensor:
-    """Errors of frequencies to first order, and mixing of the reference's modes."""
+def mode_loss(matrices: Tensor, example: PhononExample) -> Tensor:
+    """Return what equation 5 says of (K, 3n, 3n) dynamical matrices of one crystal, in THz.
+
+    Errors of frequencies to first order, and mixing of the reference's modes.
+    """
     modes = example.modes
     delta = modes.conj().transpose(1, 2) @ (matrices @ modes)
     delta = delta - torch.diag_embed(example.squares)

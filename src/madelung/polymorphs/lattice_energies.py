@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from madelung.common.errors import PolymorphError
 from madelung.common.units import COULOMB_CONSTANT
 from madelung.crystals.crystal import Crystal
 from madelung.crystals.neighbours import search_pairs
@@ -24,6 +25,7 @@ __all__ = ["DAMPING", "CertifiedEnergy", "dispersion_energy", "electrostatic_ene
 DAMPING = (0.4073, 2.4150)
 """Becke and Johnson's a1, and a2 in Å, for B86bPBE (A. Otero-de-la-Roza and E. R. Johnson)."""
 _NEAR = 18.0
+_NEUTRAL = 1e-6
 # What float64 can hold of sums whose largest terms are those within molecules.
 _SMALLEST_TOLERANCE = 2e-12
 
@@ -60,7 +62,19 @@ def electrostatic_energy(
         (n,) in e, of the crystal's atoms.
     tolerance
         Error that is allowed of each sum of 1/r, in 1/Å.
+
+    Raises
+    ------
+    PolymorphError
+        If a molecule has a charge: its energy would be that with a background.
     """
+    for molecule in molecules:
+        own = float(charges[molecule.atoms].sum())
+        if abs(own) > _NEUTRAL:
+            raise PolymorphError(
+                f"{crystal.source or crystal.formula}: a molecule {molecule.formula} has the "
+                f"charge {own:.2g} e; molecules have to be neutral"
+            )
     sums = complete_sums(crystal, Coulomb(), tolerance=tolerance)
     pairs, distances = _within(molecules)
     within = (charges[pairs[:, 0]] * charges[pairs[:, 1]] / distances).sum()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
 
 from madelung.polymorphs.dispersion_coefficients import DispersionCoefficients
 from madelung.polymorphs.molecules import Molecule
@@ -105,7 +106,10 @@ def _surroundings(molecule: Molecule) -> NDArray[np.float64]:
 
 
 def equalised(molecule: Molecule, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average values of atoms that symmetry, or nearly that, makes equal.
+    """Average values of atoms that symmetry, or nearly that, makes equal; sums stay as they are.
+
+    Atoms that are like a third one are taken for equal to each other as well: averages then are
+    over whole groups, which keep their charge.
 
     Parameters
     ----------
@@ -117,6 +121,8 @@ def equalised(molecule: Molecule, values: NDArray[np.float64]) -> NDArray[np.flo
     around = _surroundings(molecule)
     apart = np.abs(around[:, None] - around[None]).max(axis=2)
     same = (apart < _EQUAL) & (molecule.numbers[:, None] == molecule.numbers[None])
+    groups = connected_components(same, directed=False)[1]
+    same = groups[:, None] == groups[None]
     weights = same / same.sum(axis=1, keepdims=True)
     averaged: NDArray[np.float64] = np.tensordot(weights, values, 1)
     return averaged
