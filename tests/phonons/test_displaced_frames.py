@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -165,11 +166,16 @@ def test_another_supercell_or_no_unit_cell_is_refused(unit: Path, tmp_path: Path
 
 
 def test_the_limit_of_recursion_stays(unit: Path, tmp_path: Path) -> None:
-    """symfc raises it so far that deep JSON would end the process."""
+    """symfc raises it when it is imported, so far that deep JSON would end the process."""
     ase.io.write(tmp_path / "frames.extxyz", random(np.random.default_rng(5)))
-    limit = sys.getrecursionlimit()
-    read_calculated(tmp_path / "frames.extxyz", unit_cell=unit)
-    assert sys.getrecursionlimit() == limit
+    code = (
+        "import sys; before = sys.getrecursionlimit(); "
+        "from madelung.phonons.calculated import read_calculated; "
+        f"read_calculated({str(tmp_path / 'frames.extxyz')!r}, unit_cell={str(unit)!r}); "
+        "print('symfc' in sys.modules, sys.getrecursionlimit() == before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "True"]
 
 
 def test_too_few_frames_are_refused(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_coefficients_of_hydrogen() -> None:
     in_atomic_units = {n: value[0, 0] / HARTREE / BOHR**n for n, value in powers.items()}
     assert in_atomic_units[6] == pytest.approx(6.75)
     assert in_atomic_units[8] == pytest.approx(1.5 * 4.5**2 * 2 * 3.0 * 22.5 / 27.0)
+    assert in_atomic_units[10] == pytest.approx(0.75 * (4.0 * 3.0 * 315.0 + 4.2 * 22.5**2))
     # Published: 124.4 and 3286 (A. Dalgarno and W. D. Davison, 1966).
     assert in_atomic_units[8] == pytest.approx(124.4, rel=0.25)
     assert in_atomic_units[10] == pytest.approx(3286.0, rel=0.35)
