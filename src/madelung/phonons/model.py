@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from madelung.crystals.reading.arguments import as_crystals
 from madelung.inputs.couplings import crystal_couplings, open_placement
 from madelung.inputs.pair_functions import near_sections, pair_functions
 from madelung.inputs.pair_graph import join_pairs
-from madelung.models.geometry import central_range
 from madelung.models.harmonic import (
     ElectricResponse,
     HarmonicNetwork,
@@ -45,7 +44,7 @@ from madelung.phonons.card import PHONON_CARD_FILE, PhononCard, read_phonon_card
 from madelung.phonons.harmonic_crystal import HarmonicCrystal
 from madelung.phonons.prediction import Phonons
 
-__all__ = ["PhononModel", "volume_range"]
+__all__ = ["PhononModel"]
 
 _WEIGHTS_FILE = "weights.safetensors"
 _RARE = 20
@@ -245,8 +244,3 @@ def _require_fit(card: PhononCard, data: bytes, path: Path) -> None:
     with torch.device("meta"):
         expected: dict[str, Tensor] = PhononModel.from_card(card).networks.state_dict()
     require_shapes(expected, shapes, failure)
-
-
-def volume_range(crystals: Sequence[Crystal]) -> tuple[float, float]:
-    """Return the relative volumes between which 99 % of some crystals lie."""
-    return central_range([relative_volume(one) for one in crystals])

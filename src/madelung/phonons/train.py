@@ -16,8 +16,10 @@ from madelung.common.locks import alone_in_folder
 from madelung.common.outputs import write_json
 from madelung.common.progress import Advance, watched
 from madelung.common.tables import write_rows
+from madelung.crystals.contacts import relative_volume
 from madelung.crystals.elements import ELEMENT_SYMBOLS
 from madelung.learning.checkpoints import CHECKPOINT_FILE, Progress
+from madelung.models.geometry import central_range
 from madelung.models.harmonic import HarmonicNetwork
 from madelung.models.harmonic_settings import HarmonicSettings
 from madelung.phonons.card import PhononCard
@@ -27,7 +29,7 @@ from madelung.phonons.evaluation import Evaluation, evaluate_phonons, fitted_cal
 from madelung.phonons.examples import PhononExample, phonon_example
 from madelung.phonons.force_sets import ForceSets
 from madelung.phonons.mode_files import read_modes, write_modes
-from madelung.phonons.model import PhononModel, volume_range
+from madelung.phonons.model import PhononModel
 from madelung.phonons.reference_modes import ReferenceModes, is_sound, reference_modes
 from madelung.phonons.shards import SHARD_SUFFIX, read_shard
 from madelung.phonons.training import PhononTraining, errors_of_examples, mean_errors
@@ -303,7 +305,7 @@ def _card(name: str, settings: HarmonicSettings, course: PhononCourse, parts: Pa
         name=name,
         network=settings,
         elements=dict(sorted(elements.items())),
-        volumes=volume_range([one.crystal for one in parts.training]),
+        volumes=central_range([relative_volume(one.crystal) for one in parts.training]),
         training={
             "course": course.model_dump(mode="json"),
             "crystals": len(parts.training),
